@@ -1,0 +1,39 @@
+# `make demo` and `make test` need make and Python 3.11 or 3.12; they set up everything else in .venv.
+# A file *.stamp in .venv says which requirements are installed there: delete .venv to start afresh.
+
+PYTHON := .venv/bin/python
+PIP_INSTALL := $(PYTHON) -m pip install --disable-pip-version-check
+
+.PHONY: demo test
+
+# Colorizes the example photos into out/ and draws out/before_after.jpg.
+demo: .venv/runtime.stamp
+	$(PYTHON) -m colorization.colorize examples --output_dir=out --overwrite
+	$(PYTHON) -m examples.make_sheet examples out out/before_after.jpg
+
+# Lint, format check and the whole test suite.
+test: .venv/test.stamp
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m pytest
+
+.venv/test.stamp: requirements-dev.txt .venv/runtime.stamp
+	$(PIP_INSTALL) -r requirements.txt -r requirements-dev.txt
+	@touch $@
+
+.venv/runtime.stamp: requirements.txt | $(PYTHON)
+	$(PIP_INSTALL) -r requirements.txt
+	@touch $@
+
+# A python3.12 on the path may be a version manager's stand-in that does not run, so each one is tried.
+$(PYTHON):
+	@rm -rf .venv; \
+	for python in python3.12 python3.11 python3 python; do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info[:2] not in [(3, 11), (3, 12)])' >/dev/null 2>&1; then \
+	    echo "$$python -m venv .venv"; \
+	    $$python -m venv .venv || { rm -rf .venv; exit 1; }; \
+	    exit 0; \
+	  fi; \
+	done; \
+	echo "error: this needs Python 3.11 or 3.12; neither python3.12, python3.11, python3 nor python is one" >&2; \
+	exit 1

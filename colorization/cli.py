@@ -1,0 +1,122 @@
+"""What every command shares: flag parsing, quiet TensorFlow logging, exit statuses, one-line errors.
+
+A command is a module with absl flags, a `main(argv)` that returns its exit status (None means 0), and
+
+    def run() -> None:  # the console script
+        cli.run(main)
+
+    if __name__ == "__main__":
+        run()
+
+It imports heavy modules inside `main`, after `start_tensorflow`, so that `--help` and a wrong flag answer at once.
+
+Exit statuses: 0 all done; 1 some inputs failed or the work broke off; 2 the call itself is wrong; 130 interrupted.
+"""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+
+from absl import app, flags
+
+
+class CommandError(Exception):
+    """Ends the command with exit status 1; the message is one line that names the culprit."""
+
+    exit_status = 1
+
+
+class UsageError(CommandError):
+    """Ends the command with exit status 2: the call itself is wrong (nothing found, model missing, ...)."""
+
+    exit_status = 2
+
+
+def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = None) -> None:
+    """Parses the flags, calls `main` with the program name and the positional arguments, and exits.
+
+    Args:
+      main: takes argv without the flags and returns the exit status; raises CommandError or UsageError.
+      argv: the command line, program name first; sys.argv by default.
+
+    Raises:
+      SystemExit: always, with the exit status.
+    """
+
+    def parse(argv: Sequence[str]) -> list[str]:
+        return _parse_flags(main.__module__, argv)
+
+    def guarded(argv: list[str]) -> int | None:
+        try:
+            return main(argv)
+        except CommandError as error:
+            _fail(str(error), error.exit_status)
+        except KeyboardInterrupt:
+            _fail("interrupted", 130)
+
+    app.run(guarded, argv=None if argv is None else list(argv), flags_parser=parse)
+
+
+def start_tensorflow(device: str = "auto") -> None:
+    """Imports TensorFlow without its start-up chatter and makes it use one kind of device.
+
+    Call it before importing anything that imports TensorFlow. TF_CPP_MIN_LOG_LEVEL alone does not silence
+    TensorFlow 2.21, so standard error is set aside meanwhile; set that variable yourself to see everything.
+
+    Args:
+      device: "auto" (a GPU if there is one), "cpu", or "gpu:N" with N from 0.
+
+    Raises:
+      UsageError: no such device here.
+    """
+    with contextlib.nullcontext() if "TF_CPP_MIN_LOG_LEVEL" in os.environ else _stderr_set_aside():
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+        if device == "cpu":
+            tf.config.set_visible_devices([], "GPU")
+        elif device in [f"gpu:{i}" for i in range(len(gpus))]:
+            tf.config.set_visible_devices(gpus[int(device.removeprefix("gpu:"))], "GPU")
+        elif device != "auto":
+            raise UsageError(f"--device={device}: not found; TensorFlow sees cpu and {len(gpus)} GPUs on this machine")
+        tf.config.list_logical_devices()  # the devices speak up when they are first used
+
+
+@contextlib.contextmanager
+def _stderr_set_aside() -> Iterator[None]:
+    """Keeps what C++ code writes to standard error in a file, and shows it only if the block fails."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        except ImportError:
+            file.seek(0)
+            os.write(saved, file.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def _parse_flags(module: str, argv: Sequence[str]) -> list[str]:
+    """absl's own parser exits 1 after a page of usage, for --help too; ours exits 2 after one line, and 0."""
+    options = argv[1 : argv.index("--")] if "--" in argv else argv[1:]
+    if {"--help", "-help", "-h"} & set(options):
+        print((sys.modules[module].__doc__ or "").strip())
+        print(flags.FLAGS.module_help(argv[0] if module == "__main__" else module))
+        sys.exit(0)
+    try:
+        return flags.FLAGS(list(argv))
+    except flags.Error as error:
+        _fail(" ".join(str(error).split()), 2)
+
+
+def _fail(message: str, exit_status: int) -> None:
+    program = os.path.splitext(os.path.basename(sys.argv[0]))[0]
+    print(f"{program}: {message}", file=sys.stderr)
+    sys.exit(exit_status)

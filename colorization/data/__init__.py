@@ -1,0 +1,1 @@
+"""Photos from files, TFDS or TFRecord shards, as tf.data batches of (l, ab)."""

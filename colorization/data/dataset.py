@@ -1,0 +1,87 @@
+"""Batches of (l, ab) for training and validation.
+
+Order of the training pipeline, after big_vision's: list, shuffle, decode (`sources.py`), cache raw, shuffle, repeat,
+augment, batch, prefetch. The cache holds photos, not crops, so no two epochs see the same crop.
+"""
+
+import tensorflow as tf
+
+from colorization import color
+from colorization.data import augment
+
+
+def make_train_dataset(
+    photos: tf.data.Dataset,
+    *,
+    image_size: int,
+    batch_size: int,
+    seed: int,
+    first_step: int = 0,
+    min_area: float = 0.3,
+    aging_probability: float = 0.5,
+    cache: str = "memory",
+    shuffle_buffer: int = 50_000,
+) -> tf.data.Dataset:
+    """Turns photos into endless training batches.
+
+    The same photos and seed give the same batches. Batch number n doesn't depend on when it is asked for: a run that
+    resumes with `first_step=n` sees what the uninterrupted run would have seen.
+
+    Args:
+      photos: `rgb` uint8 (H, W, 3), any sizes.
+      image_size: side of the square crops in pixels.
+      batch_size: photos per batch.
+      seed: of order and augmentation.
+      first_step: batches that were consumed before.
+      min_area: smallest part of a photo's area that a crop takes, in (0, 1].
+      aging_probability: share of photos whose lightness is aged (`augment.age_lightness`).
+      cache: "memory", "none", or a file name prefix for a cache on disk.
+      shuffle_buffer: photos to shuffle among; a data set larger than this is shuffled by windows.
+
+    Returns:
+      Dataset of (l, ab): float32 (B, S, S, 1) and (B, S, S, 2) in [-1, 1].
+    """
+    if cache != "none":
+        photos = photos.cache("" if cache == "memory" else cache)
+    stream = photos.shuffle(shuffle_buffer, seed=seed, reshuffle_each_iteration=True).repeat()
+    stream = stream.enumerate().skip(first_step * batch_size)
+
+    def crop(index: tf.Tensor, rgb: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        # 16 seeds apart, so that no two photos share one.
+        photo_seed = tf.stack([tf.constant(seed, tf.int64), index * 16])
+        return index, augment.random_crop_and_flip(rgb, photo_seed, size=image_size, min_area=min_area)
+
+    def convert(index: tf.Tensor, rgb: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        l, ab = color.rgb_to_l_ab(rgb)  # noqa: E741
+        batch_seed = tf.stack([tf.constant(seed + 1, tf.int64), index[0] * 16])
+        return augment.age_lightness(l, batch_seed, probability=aging_probability), ab
+
+    return (
+        stream.map(crop, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .batch(batch_size, drop_remainder=True)
+        .map(convert, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def make_val_dataset(photos: tf.data.Dataset, *, image_size: int, batch_size: int) -> tf.data.Dataset:
+    """Turns photos into validation batches: centre square, resized, never augmented, in order, each photo once.
+
+    Args:
+      photos: `rgb` uint8 (H, W, 3), any sizes.
+      image_size: side of the square in pixels.
+      batch_size: photos per batch; the last one may be smaller.
+
+    Returns:
+      Dataset of (l, ab): float32 (B, S, S, 1) and (B, S, S, 2) in [-1, 1], cached in memory.
+    """
+
+    def convert(rgb: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        side = tf.reduce_min(tf.shape(rgb)[:2])
+        square = tf.image.resize_with_crop_or_pad(rgb, side, side)
+        square = tf.image.resize(square, (image_size, image_size), antialias=True)
+        return color.rgb_to_l_ab(tf.clip_by_value(square / 255.0, 0.0, 1.0))
+
+    batches = photos.map(convert, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).batch(batch_size).cache()
+    # Filtered photos have no known number; Keras warns of "running out of data" unless it is told.
+    return batches.apply(tf.data.experimental.assert_cardinality(sum(1 for _ in batches)))

@@ -1,0 +1,188 @@
+"""Where photos come from: a folder of image files, a TFDS data set, or TFRecord shards.
+
+Each `make_*_source` returns a tf.data.Dataset of single photos, `rgb` uint8 (H, W, 3) of any size, in a fixed order
+and without the broken and the grey ones, which go into the SkipReport.
+"""
+
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from colorization import image_io
+from colorization.data.skip_report import SkipReport
+
+# A photo whose colours stay this close to grey (mean over pixels of max - min channel, 0..255) teaches nothing.
+MIN_MEAN_SPREAD = 4.0
+
+RECORD_FEATURES = {
+    "name": tf.io.FixedLenFeature((), tf.string),
+    "image_bytes": tf.io.FixedLenFeature((), tf.string),
+}
+
+
+def split_by_hash(root: Path, files: Sequence[Path], *, val_percent: float) -> tuple[list[Path], list[Path]]:
+    """Splits files into training and validation by a hash of their path below `root`.
+
+    A photo stays on its side when others come or go, and when the folder moves.
+
+    Args:
+      root: folder that the names are relative to.
+      files: files below it.
+      val_percent: share for validation, 0..100.
+
+    Returns:
+      (training files, validation files), in the order given.
+    """
+    train, val = [], []
+    for file in files:
+        bucket = zlib.crc32(file.relative_to(root).as_posix().encode("utf-8", "surrogateescape")) % 10_000
+        (val if bucket < val_percent * 100 else train).append(file)
+    return train, val
+
+
+def make_file_source(
+    files: Sequence[Path], *, max_short_side: int, report: SkipReport, seed: int | None = None
+) -> tf.data.Dataset:
+    """Reads image files.
+
+    Args:
+      files: image files (JPEG, PNG, WebP, BMP, TIFF, GIF's first frame).
+      max_short_side: larger photos are shrunk to this many pixels on their short side.
+      report: receives each file, used or skipped.
+      seed: shuffles the files once, before anything is read; None keeps their order.
+
+    Returns:
+      Dataset of `rgb` uint8 (H, W, 3).
+    """
+
+    def read(path: bytes) -> tuple[np.ndarray, bool]:
+        name = path.decode("utf-8", "surrogateescape")
+        try:
+            rgb = image_io.read_rgb(name, max_short_side=max_short_side)
+            reason = "grey" if is_grey(rgb) else None
+        except image_io.ImageError as error:
+            rgb, reason = np.zeros((1, 1, 3), np.uint8), str(error)
+        report.add(name, reason)
+        return rgb, reason is None
+
+    def read_op(path: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        rgb, usable = tf.numpy_function(read, [path], (tf.uint8, tf.bool), stateful=True)
+        return tf.ensure_shape(rgb, (None, None, 3)), tf.ensure_shape(usable, ())
+
+    paths = [str(file).encode("utf-8", "surrogateescape") for file in files]
+    dataset = tf.data.Dataset.from_tensor_slices(np.array(paths, dtype=object))
+    if seed is not None:
+        dataset = dataset.shuffle(max(len(paths), 1), seed=seed, reshuffle_each_iteration=False)
+    dataset = dataset.map(read_op, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return _usable_only(dataset)
+
+
+def make_record_source(pattern: str, *, report: SkipReport) -> tf.data.Dataset:
+    """Reads TFRecord shards as `python -m colorization.prepare` writes them.
+
+    Args:
+      pattern: glob of shards, local or in a bucket (`gs://bucket/photos-*.tfrecord`).
+      report: receives each photo.
+
+    Returns:
+      Dataset of `rgb` uint8 (H, W, 3).
+
+    Raises:
+      ValueError: if no shard matches.
+    """
+    shards = sorted(tf.io.gfile.glob(pattern))
+    if not shards:
+        raise ValueError(f"{pattern}: no TFRecord shard matches")
+
+    def decode(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        example = tf.io.parse_single_example(record, RECORD_FEATURES)
+        rgb = tf.io.decode_jpeg(example["image_bytes"], channels=3, dct_method="INTEGER_ACCURATE")
+        return example["name"], rgb
+
+    records = tf.data.TFRecordDataset(shards, num_parallel_reads=None)
+    return _without_grey(records.map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True), report)
+
+
+def make_tfds_source(
+    name: str, *, split: str, max_short_side: int, report: SkipReport, data_dir: str | None = None
+) -> tf.data.Dataset:
+    """Reads the images of a TensorFlow Datasets data set.
+
+    Args:
+      name: TFDS name, with config and version if wanted (`imagenette/160px-v2`).
+      split: TFDS split expression (`train`, `train[:95%]`).
+      max_short_side: larger photos are shrunk to this many pixels on their short side.
+      report: receives each photo.
+      data_dir: where TFDS keeps its data; None is its default (~/tensorflow_datasets).
+
+    Returns:
+      Dataset of `rgb` uint8 (H, W, 3).
+
+    Raises:
+      ValueError: if the data set is unknown, has no images, or is neither on disk nor downloadable.
+    """
+    import tensorflow_datasets as tfds  # slow to import, and only this source needs it
+
+    try:
+        builder = tfds.builder(name, data_dir=data_dir)
+        if "image" not in builder.info.features:
+            raise ValueError(f"--tfds={name}: has no 'image' feature")
+        builder.download_and_prepare()
+        dataset = builder.as_dataset(split=split, shuffle_files=False)
+    except ValueError:
+        raise
+    except Exception as error:  # TFDS raises a zoo of types for "not there" and "no network"
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ValueError(
+            f"--tfds={name}: not on disk and can't be downloaded ({reason}). Prepare it on a machine with a network "
+            f"(`tfds build {name}`), copy ~/tensorflow_datasets here and pass --tfds_data_dir, or use --data_dir"
+        ) from error
+
+    def shrink(index: tf.Tensor, example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        rgb = example["image"]
+        if rgb.shape[-1] == 1:
+            rgb = tf.image.grayscale_to_rgb(rgb)
+        short_side = tf.reduce_min(tf.shape(rgb)[:2])
+        factor = tf.minimum(max_short_side / short_side, 1.0)
+        size = tf.cast(tf.math.ceil(tf.cast(tf.shape(rgb)[:2], tf.float64) * factor), tf.int32)
+        small = tf.cast(tf.clip_by_value(tf.round(tf.image.resize(rgb, size, antialias=True)), 0, 255), tf.uint8)
+        return tf.strings.format(f"{name}[{{}}]", index), tf.cond(factor < 1.0, lambda: small, lambda: rgb)
+
+    return _without_grey(
+        dataset.enumerate().map(shrink, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True), report
+    )
+
+
+def is_grey(rgb: np.ndarray) -> bool:
+    """Tells whether `rgb` uint8 (H, W, 3) is black-and-white, or so nearly that it can't teach colour."""
+    spread = rgb.max(axis=-1).astype(np.int16) - rgb.min(axis=-1)
+    return float(spread.mean()) < MIN_MEAN_SPREAD
+
+
+def _without_grey(named: tf.data.Dataset, report: SkipReport) -> tf.data.Dataset:
+    """Reports each (name, rgb) and keeps the `rgb` that has colour."""
+
+    def check(name: bytes, rgb: np.ndarray) -> bool:
+        grey = is_grey(rgb)
+        report.add(name.decode("utf-8", "replace"), "grey" if grey else None)
+        return not grey
+
+    def check_op(name: tf.Tensor, rgb: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return rgb, tf.ensure_shape(tf.numpy_function(check, [name, rgb], tf.bool, stateful=True), ())
+
+    return _usable_only(named.map(check_op))
+
+
+def _usable_only(flagged: tf.data.Dataset) -> tf.data.Dataset:
+    """Keeps the `rgb` of the pairs (rgb, usable) that are usable."""
+
+    def is_usable(rgb: tf.Tensor, usable: tf.Tensor) -> tf.Tensor:
+        return usable
+
+    def take_rgb(rgb: tf.Tensor, usable: tf.Tensor) -> tf.Tensor:
+        return rgb
+
+    return flagged.filter(is_usable).map(take_rgb)

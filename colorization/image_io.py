@@ -1,0 +1,231 @@
+"""Reads and writes image files: orientation, colour profiles, alpha, depth, limits, atomic writes.
+
+The one door to image files for everything else. What a file is, is told by its content, never by its name: JPEG, PNG,
+WebP, BMP, GIF (first frame), AVIF (first frame) or TIFF (first page); PNG and TIFF also above 8 bits per channel.
+
+Colour management: pixels are always handed out as sRGB, so that lightness means the same for every photo.
+
+* No profile: the pixels are taken as sRGB (CMYK: by the plain formula).
+* An RGB profile: pixels are converted to sRGB; `write_photo` converts them back and embeds the same profile again.
+* A grey or CMYK profile cannot describe a picture in RGB: pixels are converted through it, and the file written
+  carries an sRGB profile. So it does if an RGB profile works in the reading direction only (some scanners').
+* A profile that is broken or made for another kind of pixels is left out.
+
+Metadata: EXIF and resolution are kept, with the orientation applied to the pixels and reset, and without the
+thumbnail, which would still show the old picture.
+"""
+
+import contextlib
+import dataclasses
+import os
+import secrets
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from colorization import color_profile, image_codecs, image_tiff
+
+MAX_PIXELS = 50_000_000
+SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+
+_TO_UPRIGHT = {  # EXIF orientation -> the upright view of a (H, W, ...) array
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
+    8: lambda pixels: np.rot90(pixels),
+}
+
+
+class ImageError(ValueError):
+    """A file that cannot be read or written; the message is one line: "PATH: reason"."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Photo:
+    """A decoded photo and what it takes to write another one like it.
+
+    `dataclasses.replace(photo, rgb=other)` makes the photo to write; `other` keeps shape and dtype.
+
+    Attributes:
+      rgb: (H, W, 3) uint8, or uint16 for a PNG or TIFF above 8 bits; full range, upright, gamma-encoded sRGB. Three
+        equal channels for a grey file.
+      alpha: (H, W) of the same dtype, full range is opaque; None if the file has no transparency.
+      format: Pillow's name of the file's format: "JPEG", "PNG", "WEBP", "BMP", "GIF", "AVIF" or "TIFF".
+      icc_profile: the profile to embed, or None. `rgb` is sRGB all the same: `write_photo` converts it.
+      exif: EXIF block with orientation 1, starting with "Exif" and two zero bytes, or None.
+      options: further arguments of Pillow's `save`: `dpi` (horizontal, vertical), `lossless`.
+    """
+
+    rgb: np.ndarray
+    alpha: np.ndarray | None
+    format: str
+    icc_profile: bytes | None = None
+    exif: bytes | None = None
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def read_photo(path: str | os.PathLike, *, max_pixels: int = MAX_PIXELS) -> Photo:
+    """Reads a photo with everything that `write_photo` needs to give it back.
+
+    Args:
+      path: the file.
+      max_pixels: width x height above which the file is refused before its pixels are decoded.
+
+    Returns:
+      The photo, upright and in sRGB.
+
+    Raises:
+      ImageError: the file is missing, unreadable, damaged, no image of a known format, or too large.
+    """
+    with _image_errors(path):
+        raster = _decode(path, max_pixels=max_pixels)
+        rgb, profile = color_profile.to_srgb(raster.pixels, raster.space, raster.icc_profile)
+        alpha = None if raster.alpha is None else _upright(raster.alpha, raster.orientation)
+        rgb = _upright(rgb, raster.orientation)
+        return Photo(rgb, alpha, raster.format, profile, raster.exif, raster.options)
+
+
+def read_rgb(path: str | os.PathLike, *, max_short_side: int | None = None) -> np.ndarray:
+    """Reads the pixels only, for training and evaluation.
+
+    Args:
+      path: the file; at most `MAX_PIXELS` pixels.
+      max_short_side: in pixels; a photo whose shorter side is longer is shrunk to it, keeping its proportions. A
+        large JPEG is then decoded at a fraction of its size, several times faster.
+
+    Returns:
+      rgb: uint8 (H, W, 3), 0..255, upright, gamma-encoded sRGB. Transparency is dropped, the colours below it stay.
+
+    Raises:
+      ImageError: as in `read_photo`.
+    """
+    with _image_errors(path):
+        raster = _decode(path, max_pixels=MAX_PIXELS, min_short_side=max_short_side)
+        rgb, _ = color_profile.to_srgb(raster.pixels, raster.space, raster.icc_profile)
+        if rgb.dtype == np.uint16:
+            rgb = ((rgb.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        rgb = _upright(rgb, raster.orientation)
+        height, width = rgb.shape[:2]
+        if max_short_side is not None and (scale := max_short_side / min(height, width)) < 1:
+            size = round(width * scale), round(height * scale)
+            rgb = np.array(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0))
+        return rgb
+
+
+def write_photo(path: str | os.PathLike, photo: Photo) -> None:
+    """Writes a photo in its own format, depth and profile, replacing the file at `path` if there is one.
+
+    The file appears under its name only when it is complete and on disk; a failure leaves what was there before.
+    JPEG is written at quality 95 without chroma subsampling, WebP lossless if the source was, else at quality 95, GIF
+    with 256 dithered colours, TIFF with deflate compression.
+
+    Args:
+      path: the file; its folder must exist. Its name does not choose the format.
+      photo: what to write.
+
+    Raises:
+      ImageError: the folder or disk refuses the file, or the format cannot hold the photo.
+    """
+    path = Path(path)
+    with _image_errors(path):
+        rgb = color_profile.from_srgb(photo.rgb, photo.icc_profile)
+        raster = image_codecs.Raster(
+            rgb, photo.alpha, "RGB", photo.format, photo.icc_profile, exif=photo.exif, options=photo.options
+        )
+        encode = image_tiff.encode if photo.format == "TIFF" else image_codecs.encode
+        temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+        try:
+            with open(temporary, "x+b") as file:  # open, unlike tempfile, gives the user's usual permissions
+                encode(file, raster)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):  # the first error is the one to report
+                temporary.unlink()
+            raise
+
+
+def list_photos(paths: Iterable[str | os.PathLike], *, recursive: bool) -> list[Path]:
+    """Lists the photos that paths stand for.
+
+    Args:
+      paths: a file is taken as it is, whatever its name, even if it is missing (reading it then says so); a folder
+        stands for the files in it whose suffix is in `SUFFIXES`, hidden ones left out.
+      recursive: also take folders inside folders; links are followed, each folder is visited once.
+
+    Returns:
+      The files, folder by folder in the order of `paths`, sorted within each.
+
+    Raises:
+      ImageError: a folder cannot be listed.
+    """
+    photos: list[Path] = []
+    for path in map(Path, paths):
+        with _image_errors(path):
+            photos += sorted(_walk(path, recursive)) if path.is_dir() else [path]
+    return photos
+
+
+def _walk(root: Path, recursive: bool) -> Iterator[Path]:
+    def fail(error: OSError) -> None:
+        raise _image_error(error.filename, error) from error
+
+    visited = set()
+    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=fail):
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in visited:
+            subfolders.clear()
+            continue
+        visited.add((status.st_dev, status.st_ino))
+        subfolders[:] = sorted(name for name in subfolders if recursive and not name.startswith("."))
+        for name in names:
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:
+                yield Path(folder, name)
+
+
+@contextlib.contextmanager
+def _image_errors(path: str | os.PathLike) -> Iterator[None]:
+    try:
+        yield
+    except ImageError:
+        raise
+    except Exception as error:  # decoders raise nearly every exception there is on damaged files
+        raise _image_error(path, error) from error
+
+
+def _image_error(path: str | os.PathLike, error: Exception) -> ImageError:
+    if isinstance(error, OSError) and error.strerror:
+        reason = error.strerror
+    elif isinstance(error, UnidentifiedImageError):
+        reason = "not a readable JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF image"
+    else:
+        reason = str(error) or type(error).__name__
+    message = f"{path}: {reason}"
+    return ImageError("".join(char if char.isprintable() else repr(char)[1:-1] for char in message))
+
+
+def _decode(path: str | os.PathLike, *, max_pixels: int, min_short_side: int | None = None) -> image_codecs.Raster:
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+        raise ValueError("not a file")
+    if status.st_size == 0:
+        raise ValueError("the file is empty")
+    with open(path, "rb") as file:
+        signature = file.read(4)
+        file.seek(0)
+        if signature in image_tiff.SIGNATURES:
+            return image_tiff.decode(file, max_pixels=max_pixels)
+        return image_codecs.decode(file, max_pixels=max_pixels, min_short_side=min_short_side)
+
+
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    to_upright = _TO_UPRIGHT.get(orientation)
+    return np.ascontiguousarray(to_upright(pixels)) if to_upright else pixels

@@ -1,0 +1,222 @@
+"""The Python API: a model that is loaded once and colorizes photos of any size.
+
+  colorizer = Colorizer.load()
+  rgb = colorizer.colorize(grey)  # uint8 or uint16, (H, W) or (H, W, 3)
+"""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from colorization.inference import processing, saved_model
+
+# Pixels converted at once. Colour conversion looks at one pixel at a time, so pieces of one fixed shape need a single
+# compilation and bound the memory that a large photo takes.
+_CHUNK_PIXELS = 1 << 18
+_PACKAGE_DIR = Path(__file__).parents[1]
+
+
+class ModelError(ValueError):
+    """A model that is missing or broken; the message is one line: "PATH: reason"."""
+
+
+class Colorizer:
+    """Colorizes photos with an exported model.
+
+    Attributes:
+      model_dir: folder of the model version in use.
+      work_size: shorter side, in pixels, at which the network sees a photo.
+      z_dim: length of the noise vector.
+    """
+
+    def __init__(self, predict: Callable[..., dict[str, tf.Tensor]], *, model_dir: Path, work_size: int, z_dim: int):
+        """Takes what `load` reads; use that.
+
+        Args:
+          predict: the signature `sample_ab` of `saved_model.py`.
+          model_dir: see the attributes, as the others.
+          work_size: multiple of 32.
+          z_dim: length of `z`.
+        """
+        self._predict = predict
+        self.model_dir = model_dir
+        self.work_size = work_size
+        self.z_dim = z_dim
+
+    @classmethod
+    def load(cls, model_dir: str | os.PathLike | None = None) -> "Colorizer":
+        """Loads a model.
+
+        Args:
+          model_dir: folder of versions, of which the highest is used, or one version; by default the shipped model.
+
+        Raises:
+          ModelError: there is no model, or it is broken or none of this project.
+        """
+        version_dir = find_version_dir(model_dir)
+        try:
+            info = json.loads((version_dir / saved_model.INFO_PATH).read_text(encoding="utf-8"))
+            work_size, z_dim = int(info["work_size"]), int(info["z_dim"])
+            predict = tf.saved_model.load(str(version_dir)).signatures["sample_ab"]
+        except Exception as error:  # the loader raises many kinds on damaged files
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ModelError(f"{version_dir}: not a model that can be loaded: {reason}") from error
+        return cls(predict, model_dir=version_dir, work_size=work_size, z_dim=z_dim)
+
+    def draw_z(self, num_samples: int, seed: int) -> np.ndarray:
+        """Draws noise: float32 (num_samples, z_dim) from N(0, I); the first rows do not depend on `num_samples`."""
+        return np.random.default_rng(seed).standard_normal((num_samples, self.z_dim), np.float32)
+
+    def colorize(
+        self, rgb: np.ndarray, *, z: np.ndarray | None = None, seed: int | None = None, saturation: float = 1.0
+    ) -> np.ndarray:
+        """Colorizes one photo; what colour it has is ignored.
+
+        Args:
+          rgb: uint8 or uint16, full range, gamma-encoded sRGB (H, W, 3) or grey (H, W).
+          z: float32 (z_dim,) noise, ~ N(0, I) for variants.
+          seed: draws `z`; without both, z = 0 gives the automatic colour.
+          saturation: factor for chroma, at least 0; 0 gives grey.
+
+        Returns:
+          rgb: (H, W, 3) of the same dtype. Its lightness is that of the input; chroma yields where sRGB lacks it.
+
+        Raises:
+          ValueError: an argument has another shape, dtype or range.
+        """
+        return self.colorize_batch([rgb], z=z, seed=seed, saturation=saturation)[0]
+
+    def colorize_batch(
+        self,
+        photos: Sequence[np.ndarray],
+        *,
+        z: np.ndarray | None = None,
+        seed: int | None = None,
+        saturation: float = 1.0,
+    ) -> list[np.ndarray]:
+        """Colorizes photos of any sizes; the network takes those of one work shape together.
+
+        Beside inputs and results it holds the lightness of all photos, 4 bytes a pixel.
+
+        Args:
+          photos: as `rgb` of `colorize`, each.
+          z: as for `colorize`, the same for all photos.
+          seed: as for `colorize`.
+          saturation: as for `colorize`.
+
+        Returns:
+          Results as from `colorize`, in order.
+
+        Raises:
+          ValueError: as `colorize`.
+        """
+        if not (np.isfinite(saturation) and saturation >= 0):
+            raise ValueError(f"saturation {saturation}: must be a number of at least 0")
+        z = self._check_z(z, seed)
+        photos = [_check_rgb(photo) for photo in photos]
+        lightness = [_map_pixels(_convert_to_l, photo) for photo in photos]
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for index, photo in enumerate(photos):
+            shape = processing.work_shape(photo.shape[0], photo.shape[1], self.work_size).numpy()
+            groups.setdefault(tuple(shape), []).append(index)
+        small_ab: dict[int, tf.Tensor] = {}
+        for shape, indices in groups.items():
+            l = tf.concat([processing.shrink_l(lightness[i][np.newaxis], shape) for i in indices], axis=0)  # noqa: E741
+            ab = self._predict(l=l, z=tf.repeat(z[np.newaxis], len(indices), axis=0))["ab"]
+            small_ab |= {index: ab[row : row + 1] for row, index in enumerate(indices)}
+        return [_recolor(lightness[i], small_ab[i], saturation, photo.dtype) for i, photo in enumerate(photos)]
+
+    def _check_z(self, z: np.ndarray | None, seed: int | None) -> np.ndarray:
+        if z is None:
+            return np.zeros(self.z_dim, np.float32) if seed is None else self.draw_z(1, seed)[0]
+        z = np.asarray(z, np.float32)
+        if seed is not None:
+            raise ValueError("give z or seed, not both")
+        if z.shape != (self.z_dim,):
+            raise ValueError(f"z has shape {z.shape}; this model takes ({self.z_dim},)")
+        return z
+
+
+def find_version_dir(model_dir: str | os.PathLike | None = None) -> Path:
+    """Finds the model to load.
+
+    Args:
+      model_dir: folder of versions, or one version; by default the shipped model, in the wheel or the clone.
+
+    Returns:
+      The folder that holds saved_model.pb; the highest version if there are several.
+
+    Raises:
+      ModelError: there is none.
+    """
+    if model_dir is None:
+        bases = [root / "saved_models" / "colorizer" for root in (_PACKAGE_DIR, _PACKAGE_DIR.parent)]
+    else:
+        bases = [Path(model_dir)]
+    for base in bases:
+        for folder in (base, *reversed(saved_model.list_versions(base))):
+            if (folder / "saved_model.pb").is_file():
+                return folder
+    raise ModelError(f"{bases[-1]}: no model found: neither a saved_model.pb nor a numbered version folder with one")
+
+
+def _check_rgb(rgb: np.ndarray) -> np.ndarray:
+    rgb = np.asarray(rgb)
+    if rgb.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"photo has dtype {rgb.dtype}; it must be uint8 or uint16")
+    if rgb.ndim not in (2, 3) or rgb.shape[2:] not in ((), (3,)) or rgb.size == 0:
+        raise ValueError(f"photo has shape {rgb.shape}; it must be (H, W) or (H, W, 3), and not empty")
+    return np.repeat(rgb[..., np.newaxis], 3, axis=-1) if rgb.ndim == 2 else rgb
+
+
+@tf.function(jit_compile=True)
+def _convert_to_l(rgb: tf.Tensor) -> tf.Tensor:
+    return processing.to_l(rgb)
+
+
+@tf.function(jit_compile=True)
+def _recolor_uint8(l: tf.Tensor, ab: tf.Tensor, saturation: tf.Tensor) -> tf.Tensor:  # noqa: E741
+    return processing.recolor(l, ab, saturation, tf.uint8)
+
+
+@tf.function(jit_compile=True)
+def _recolor_uint16(l: tf.Tensor, ab: tf.Tensor, saturation: tf.Tensor) -> tf.Tensor:  # noqa: E741
+    return processing.recolor(l, ab, saturation, tf.uint16)
+
+
+def _recolor(l: np.ndarray, ab: tf.Tensor, saturation: float, dtype: np.dtype) -> np.ndarray:  # noqa: E741
+    """`processing.recolor` of a whole photo `l` (H, W, 1), `ab` (1, h, w, 2) at work size, strip by strip."""
+    height, width, _ = l.shape
+    function = _recolor_uint8 if dtype == np.uint8 else _recolor_uint16
+    saturation = tf.constant(saturation, tf.float32)
+    rgb = np.empty((height, width, 3), dtype)
+    rows = max(1, _CHUNK_PIXELS // width)
+    for row in range(0, height, rows):
+        strip = l[row : row + rows]
+        full_ab = processing.upsample_ab(ab, (height, width), first_row=row, num_rows=len(strip))[0]
+        rgb[row : row + rows] = _map_pixels(function, strip, full_ab.numpy(), saturation)
+    return rgb
+
+
+def _map_pixels(function: Any, pixels: np.ndarray, *others: Any) -> np.ndarray:
+    """Applies a function of single pixels to `pixels` and other arrays (H, W, C), in pieces of `_CHUNK_PIXELS`.
+
+    Scalars among `others` go to the function as they are. The last piece is filled up with zeros.
+    """
+    height, width, _ = pixels.shape
+    results = []
+    for start in range(0, height * width, _CHUNK_PIXELS):
+        count = min(_CHUNK_PIXELS, height * width - start)
+        pieces = []
+        for array in (pixels, *others):
+            if array.ndim == 3:
+                piece = array.reshape(-1, 1, array.shape[2])[start : start + count]
+                array = np.pad(piece, ((0, _CHUNK_PIXELS - count), (0, 0), (0, 0))) if count < _CHUNK_PIXELS else piece
+            pieces.append(tf.convert_to_tensor(array))
+        results.append(function(*pieces).numpy()[:count])
+    return np.concatenate(results).reshape(height, width, -1)

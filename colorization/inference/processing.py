@@ -1,0 +1,84 @@
+"""What happens to a photo before and after the network, as TensorFlow functions: SavedModel and Colorizer share them.
+
+Lightness is taken at the photo's own size and shrunk to a work size; the network predicts chroma there; chroma is
+enlarged, smoothly, and joined to the full-size lightness. So a result is as sharp as its input.
+"""
+
+import tensorflow as tf
+
+from colorization import color
+from colorization.inference import gamut
+
+STRIDE = 32  # work shapes are multiples of it: no stretching inside the network, and few shapes to batch
+_MAX_LONG_SIDE = 4  # in work sizes; longer photos are shrunk further
+
+
+def work_shape(height: tf.Tensor, width: tf.Tensor, work_size: int) -> tf.Tensor:
+    """Chooses the size at which the network sees a photo.
+
+    The shorter side becomes `work_size`, also of photos that are smaller than that. The proportions are kept up to
+    rounding to `STRIDE`. A photo longer than 4:1 is limited by its long side instead.
+
+    Args:
+      height: of the photo, an integer.
+      width: of the photo, an integer.
+      work_size: multiple of `STRIDE`.
+
+    Returns:
+      int32 (2,): height and width, each a multiple of `STRIDE`.
+    """
+    shape = tf.cast(tf.stack([height, width]), tf.float32)
+    scale = work_size * tf.minimum(1.0 / tf.reduce_min(shape), _MAX_LONG_SIDE / tf.reduce_max(shape))
+    return STRIDE * tf.maximum(1, tf.cast(tf.round(shape * scale / STRIDE), tf.int32))
+
+
+def to_l(rgb: tf.Tensor) -> tf.Tensor:
+    """Takes the lightness of uint8 or uint16 sRGB (..., H, W, 3): `l`, float32 (..., H, W, 1) in [-1, 1]."""
+    l, _ = color.rgb_to_l_ab(tf.cast(rgb, tf.float32) / rgb.dtype.max)  # noqa: E741
+    return l
+
+
+def shrink_l(l: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:  # noqa: E741
+    """Resizes `l` (B, H, W, 1) to `shape` (height, width), without aliasing."""
+    return tf.image.resize(l, shape, antialias=True)
+
+
+def upsample_ab(
+    ab: tf.Tensor, shape: tf.Tensor, *, first_row: int = 0, num_rows: tf.Tensor | None = None
+) -> tf.Tensor:
+    """Resizes chroma to a photo's size bilinearly, all of it or a strip of rows.
+
+    Args:
+      ab: float32 (B, h, w, 2) at the work size.
+      shape: (H, W) of the whole photo.
+      first_row: where the strip begins.
+      num_rows: rows in the strip; all H by default.
+
+    Returns:
+      float32 (B, num_rows, W, 2).
+    """
+    shape = tf.convert_to_tensor(shape)
+    return tf.raw_ops.ScaleAndTranslate(
+        images=ab,
+        size=tf.stack([shape[0] if num_rows is None else num_rows, shape[1]]),
+        scale=tf.cast(shape / tf.shape(ab)[1:3], tf.float32),
+        translation=tf.constant([-first_row, 0.0], tf.float32),
+        kernel_type="triangle",
+        antialias=True,  # matters only for photos smaller than the work size
+    )
+
+
+def recolor(l: tf.Tensor, ab: tf.Tensor, saturation: tf.Tensor, dtype: tf.DType) -> tf.Tensor:  # noqa: E741
+    """Joins lightness and chroma, which is reduced where sRGB could not show it at that lightness.
+
+    Args:
+      l: float32 (..., 1) in [-1, 1].
+      ab: float32 (..., 2), any range.
+      saturation: factor for `ab`, at least 0.
+      dtype: tf.uint8 or tf.uint16.
+
+    Returns:
+      rgb: (..., 3) of that dtype, full range.
+    """
+    rgb = color.l_ab_to_rgb(l, gamut.limit_chroma(l, ab * saturation))
+    return color.to_uint8(rgb) if dtype == tf.uint8 else tf.saturate_cast(tf.round(rgb * dtype.max), dtype)

@@ -1,0 +1,171 @@
+"""Writes a generator as a SavedModel that anything which runs TensorFlow can use, without this project.
+
+Layout, as TensorFlow Serving wants it: `export_dir/<version>/` with saved_model.pb, variables/, and
+assets.extra/colorizer.json (`z_dim`, `work_size`, provenance). Signatures, N any number including 0:
+
+| name              | input                                        | output                                     |
+|-------------------|----------------------------------------------|--------------------------------------------|
+| `serving_default` | `image_bytes` string (N,): encoded images    | `image_bytes` string (N,): PNG, same sizes |
+| `colorize`        | `rgb` uint8 (N, H, W, 3), sRGB               | `rgb` uint8 (N, H, W, 3)                   |
+| `predict_ab`      | `l` float32 (N, H, W, 1) in [-1, 1]          | `ab` float32 (N, H, W, 2) about [-1, 1]    |
+| `sample_ab`       | `l` and `z` float32 (N, z_dim), z ~ N(0, I)  | `ab`                                       |
+
+The first three use z = 0, the automatic colour. `serving_default` decodes JPEG, PNG, GIF (first frame), BMP and WebP
+as stored: 8 bits, no EXIF orientation, no colour profile, no alpha; one undecodable image fails its whole request.
+`predict_ab` and `sample_ab` run the network at the size given, so shrink `l` to about `work_size` first.
+
+The restored object also has `predict(l, z)`, the bare network without the care for N = 0, for converters.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from colorization.inference import processing
+
+INFO_PATH = "assets.extra/colorizer.json"
+_L_SPEC = tf.TensorSpec([None, None, None, 1], tf.float32, name="l")
+
+
+def export_saved_model(
+    generator: Any,
+    export_dir: str | os.PathLike,
+    *,
+    work_size: int = 256,
+    provenance: Mapping[str, Any] | None = None,
+) -> Path:
+    """Writes the next version under `export_dir`; it appears there only when it is complete.
+
+    Args:
+      generator: keras.Model with inputs `l` (B, H, W, 1) in [-1, 1] and `z` (B, z_dim), output `ab` (B, H, W, 2).
+      export_dir: folder of versions, made if missing.
+      work_size: shorter side, in pixels, at which the network sees a photo; a multiple of 32.
+      provenance: where the generator comes from, JSON-serializable; stored beside it.
+
+    Returns:
+      The folder of the new version.
+
+    Raises:
+      ValueError: the generator does not have these inputs, or `work_size` is not a positive multiple of 32.
+      OSError: the folder can't be written.
+    """
+    if work_size < processing.STRIDE or work_size % processing.STRIDE:
+        raise ValueError(f"work size {work_size}: must be a positive multiple of {processing.STRIDE}")
+    names = [tensor.name for tensor in generator.inputs]
+    if names != ["l", "z"]:
+        raise ValueError(f"generator {generator.name}: inputs are {names}, not ['l', 'z']")
+    module = _ExportModule(generator, work_size)
+    info = {"z_dim": module.z_dim, "work_size": work_size, "provenance": dict(provenance or {})}
+
+    export_dir = Path(export_dir)
+    export_dir.mkdir(parents=True, exist_ok=True)
+    unfinished = export_dir / f".{secrets.token_hex(8)}.tmp"  # TensorFlow Serving looks at whole numbers only
+    try:
+        tf.saved_model.save(
+            module,
+            str(unfinished),
+            signatures=module.make_signatures(),
+            options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),  # nobody trains it further
+        )
+        path = unfinished / INFO_PATH
+        path.parent.mkdir()
+        path.write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
+        return _move_to_next_version(unfinished, export_dir)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def list_versions(export_dir: str | os.PathLike) -> list[Path]:
+    """Lists the versions under a folder, the newest (highest number) last; a missing folder has none."""
+    with contextlib.suppress(OSError):
+        versions = [path for path in Path(export_dir).iterdir() if path.name.isdecimal() and path.is_dir()]
+        return sorted(versions, key=lambda path: int(path.name))
+    return []
+
+
+def _move_to_next_version(source: Path, export_dir: Path) -> Path:
+    while True:
+        versions = list_versions(export_dir)
+        target = export_dir / str(int(versions[-1].name) + 1 if versions else 1)
+        try:
+            return source.rename(target)
+        except OSError:
+            if not target.exists():  # else another export took this number in between
+                raise
+
+
+class _ExportModule(tf.Module):
+    """The generator's variables and the functions around it.
+
+    It holds the variables in a list and not the Keras model: saved through the model, they could not be found by
+    TensorFlow's C++ loader (keras-team/keras#20095), and `ExportArchive` would store them twice.
+    """
+
+    def __init__(self, generator: Any, work_size: int):
+        super().__init__(name="colorizer")
+        self.v = [variable.value for variable in generator.variables]
+        self.z_dim = generator.inputs[1].shape[-1]
+        self.work_size = work_size
+        self._z_spec = tf.TensorSpec([None, self.z_dim], tf.float32, name="z")
+        self.predict = tf.function(
+            lambda l, z: generator([l, z], training=False),  # noqa: E741
+            input_signature=[_L_SPEC, self._z_spec],
+        )
+
+    def make_signatures(self) -> dict[str, Any]:
+        """Makes the functions of the module's table, by name."""
+        rgb_spec = tf.TensorSpec([None, None, None, 3], tf.uint8, name="rgb")
+        bytes_spec = tf.TensorSpec([None], tf.string, name="image_bytes")
+
+        def predict_ab(l):  # noqa: E741
+            return {"ab": self._predict_any(l, self._zeros(l))}
+
+        def sample_ab(l, z):  # noqa: E741
+            return {"ab": self._predict_any(l, z)}
+
+        def colorize(rgb):
+            return {"rgb": self._colorize(rgb)}
+
+        return {
+            "serving_default": tf.function(self._serve, input_signature=[bytes_spec]),
+            "colorize": tf.function(colorize, input_signature=[rgb_spec]),
+            "predict_ab": tf.function(predict_ab, input_signature=[_L_SPEC]),
+            "sample_ab": tf.function(sample_ab, input_signature=[_L_SPEC, self._z_spec]),
+        }
+
+    def _zeros(self, l: tf.Tensor) -> tf.Tensor:  # noqa: E741
+        return tf.zeros([tf.shape(l)[0], self.z_dim])
+
+    def _predict_any(self, l: tf.Tensor, z: tf.Tensor) -> tf.Tensor:  # noqa: E741
+        """The network, which cannot take an empty batch, or an empty answer."""
+        empty = tf.zeros(tf.concat([tf.shape(l)[:3], [2]], axis=0))
+        ab = tf.cond(tf.size(l) > 0, lambda: self.predict(l, z), lambda: empty)
+        return tf.ensure_shape(ab, [None, None, None, 2])
+
+    def _colorize(self, rgb: tf.Tensor) -> tf.Tensor:
+        return tf.ensure_shape(
+            tf.cond(tf.size(rgb) > 0, lambda: self._colorize_some(rgb), lambda: rgb), [None, None, None, 3]
+        )
+
+    def _colorize_some(self, rgb: tf.Tensor) -> tf.Tensor:
+        shape = tf.shape(rgb)[1:3]
+        l = processing.to_l(rgb)  # noqa: E741
+        small = processing.shrink_l(l, processing.work_shape(shape[0], shape[1], self.work_size))
+        ab = processing.upsample_ab(self.predict(small, self._zeros(small)), shape)
+        return processing.recolor(l, ab, 1.0, tf.uint8)
+
+    def _serve(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        def colorize_one(data: tf.Tensor) -> tf.Tensor:
+            rgb = tf.io.decode_image(data, channels=3, expand_animations=False)
+            return tf.io.encode_png(self._colorize_some(tf.ensure_shape(rgb, [None, None, 3])[tf.newaxis])[0])
+
+        # One at a time: the network uses all cores anyway, and memory stays that of one image.
+        encoded = tf.map_fn(colorize_one, image_bytes, fn_output_signature=tf.string, parallel_iterations=1)
+        return {"image_bytes": encoded}

@@ -1,0 +1,86 @@
+"""U-Net generator on an ImageNet encoder: lightness and noise in, chroma out.
+
+Inputs:
+  l: (B, H, W, 1) lightness in [-1, 1].
+  z: (B, z_dim) noise; 0 is the automatic colour, z ~ N(0, I) gives other moods of the same photo.
+Output:
+  ab: (B, H, W, 2) chroma, float32, about [-1, 1] (not clipped: a saturated output would have no gradient).
+
+Stages: (1) `l`, repeated to three channels, goes through MobileNet v1 tapped at strides 2, 4, 8, 16, 32
+(`encoder.py`). (2) The coarsest features are modulated by `z`: mood is global. (3) Four times: project to fewer
+channels, upsample 2x, join the encoder's features of that resolution, one 3x3 convolution. (4) Chroma is predicted
+at half resolution and upsampled bilinearly: the eye resolves colour less finely than lightness, and the last
+full-resolution stage would cost as much as all others.
+
+Fully convolutional. H, W of any size >= 1: sizes that 32 does not divide are stretched to the next multiple inside,
+and the chroma comes back at H, W.
+
+Papers: U-Net, Ronneberger et al. 2015 (arXiv:1505.04597); encoder as feature extractor for colorization, Larsson et
+al. 2016 (arXiv:1603.06668).
+"""
+
+import keras
+from keras import layers
+
+from colorization.models.encoder import build_folded_encoder, build_mobilenet_encoder
+from colorization.models.layers import ResizeLike, ResizeToMultiple, modulate
+
+# Channels of the decoder at strides 16, 8, 4, 2. What enters a stage from below and from the encoder is projected to
+# as many each, so that every stage costs the same: 75 million multiplications for a 128 px photo.
+DECODER_FILTERS = (256, 128, 64, 32)
+
+
+def build_mobilenet_unet(
+    *,
+    z_dim: int = 8,
+    encoder_weights: str | None = None,
+    alpha: float = 1.0,
+    frozen_until: int = 5,
+    decoder_filters: tuple[int, ...] = DECODER_FILTERS,
+    folded: bool = False,
+) -> keras.Model:
+    """Builds the U-Net generator.
+
+    Args:
+      z_dim: length of the noise vector.
+      encoder_weights: "imagenet", a path to MobileNet weights, or None to train the encoder from scratch.
+      alpha: width multiplier of the encoder.
+      frozen_until: with pretrained weights, encoder blocks up to this one stay fixed (0..12).
+      decoder_filters: channels of the decoder at strides 16, 8, 4 and 2.
+      folded: build the structure of a pretrained encoder without weights, to restore a checkpoint into.
+
+    Returns:
+      keras.Model with inputs [l, z] and output ab.
+
+    Raises:
+      ValueError: if the encoder's weights can't be used.
+    """
+    if folded:
+        encoder = build_folded_encoder(alpha=alpha, frozen_until=frozen_until)
+    else:
+        encoder = build_mobilenet_encoder(encoder_weights, alpha=alpha, frozen_until=frozen_until)
+    l = keras.Input((None, None, 1), name="l")  # noqa: E741
+    z = keras.Input((z_dim,), name="z")
+    stretched = ResizeToMultiple(32, name="to_multiple_of_32")(l)
+    *skips, x = encoder(layers.Concatenate(name="grey_rgb")([stretched] * 3))
+
+    x = _conv(x, decoder_filters[0], 1, "bottleneck")  # (B, H/32, W/32, 256)
+    x = modulate(x, z, "mood")
+    for stage, (skip, filters) in enumerate(zip(reversed(skips), decoder_filters, strict=True)):
+        name = f"decoder_{2 ** (4 - stage)}"  # the stride of its output
+        x = _conv(x, filters, 1, f"{name}_up")
+        skip = _conv(skip, filters, 1, f"{name}_skip")
+        x = layers.UpSampling2D(2, interpolation="bilinear", name=f"{name}_upsampled")(x)
+        x = layers.Concatenate(name=f"{name}_joined")([x, skip])
+        x = _conv(x, filters, 3, name)
+        if stage == 0:
+            x = modulate(x, z, "mood_16")
+
+    half = layers.Conv2D(2, 3, padding="same", kernel_initializer="zeros", dtype="float32", name="half_ab")(x)
+    ab = ResizeLike(dtype="float32", name="ab")(half, reference=l)
+    return keras.Model([l, z], ab, name="mobilenet_unet")
+
+
+def _conv(x, filters: int, size: int, name: str):
+    """Convolution and ReLU."""
+    return layers.Conv2D(filters, size, padding="same", activation="relu", kernel_initializer="he_normal", name=name)(x)

@@ -1,0 +1,1 @@
+"""Losses, metrics, the training model and its callbacks."""

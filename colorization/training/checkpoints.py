@@ -1,0 +1,163 @@
+"""Checkpoints of a training run, and the record of what made them.
+
+A run folder holds `config.json` (flags, library versions, git commit), `checkpoints/` (TensorFlow checkpoints with
+both networks, the moving average, the noise encoder, the optimizers and the step), `skipped.csv` and `tensorboard/`.
+The step is also the position in the data and in every random stream: both are functions of seed and step.
+"""
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from colorization import models
+from colorization.training.colorization_gan import ColorizationGAN
+
+CONFIG_NAME = "config.json"
+LIBRARIES = ("tensorflow", "keras", "numpy", "pillow", "tensorflow-io", "tensorflow-datasets", "absl-py")
+
+
+class CheckpointError(ValueError):
+    """A run folder whose checkpoint is missing, broken or of another network; one line that names it."""
+
+
+def make_manager(gan: ColorizationGAN, run_dir: Path, *, num_kept: int = 3) -> tf.train.CheckpointManager:
+    """Makes the manager that saves and restores everything a run needs to go on as if it had not stopped.
+
+    Args:
+      gan: compiled, so that its optimizers have their variables.
+      run_dir: the run's folder.
+      num_kept: checkpoints to keep.
+    """
+    parts = {
+        "generator": gan.generator,
+        "ema_generator": gan.ema_generator,
+        "noise_encoder": gan.noise_encoder,
+        "decoder_optimizer": gan.decoder_optimizer,
+        "encoder_optimizer": gan.encoder_optimizer,
+        "step": gan.step,
+        "num_bad_steps_in_row": gan.num_bad_steps_in_row,
+    }
+    if gan.discriminator is not None:
+        parts |= {"discriminator": gan.discriminator, "discriminator_optimizer": gan.discriminator_optimizer}
+    checkpoint = tf.train.Checkpoint(**parts)
+    return tf.train.CheckpointManager(checkpoint, str(run_dir / "checkpoints"), max_to_keep=num_kept)
+
+
+def restore_latest(manager: tf.train.CheckpointManager) -> bool:
+    """Restores the newest checkpoint into the manager's objects.
+
+    Returns:
+      False if there is none.
+
+    Raises:
+      CheckpointError: if it can't be read or doesn't hold exactly these networks.
+    """
+    path = manager.latest_checkpoint
+    if path is None:
+        return False
+    try:
+        manager.checkpoint.restore(path).assert_consumed()
+    except (AssertionError, ValueError, tf.errors.OpError) as error:
+        raise CheckpointError(f"{path}: can't resume from this checkpoint: {_first_line(error)}") from error
+    return True
+
+
+def write_config(run_dir: Path, flags: dict[str, Any]) -> None:
+    """Writes what made this run, once: a resumed run keeps its first record.
+
+    Raises:
+      CheckpointError: if the folder belongs to a run of another network.
+    """
+    path = run_dir / CONFIG_NAME
+    if path.exists():
+        old = read_config(run_dir)["flags"]
+        for name in ("generator", "z_dim", "pretrained_encoder"):
+            if old.get(name) != flags.get(name):
+                raise CheckpointError(
+                    f"{path}: this run was started with {name}={old.get(name)}, not {flags.get(name)}"
+                )
+        return
+    config = {
+        "flags": flags,
+        "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "python": platform.python_version(),
+        "git_commit": _git_commit(),
+    }
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def read_config(run_dir: Path) -> dict[str, Any]:
+    """Reads `config.json` of a run.
+
+    Raises:
+      CheckpointError: if it is missing or damaged.
+    """
+    path = Path(run_dir) / CONFIG_NAME
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        config["flags"]["generator"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path}: not the config of a training run: {_first_line(error)}") from error
+    return config
+
+
+def load_generator(run_dir: Path) -> keras.Model:
+    """Loads the averaged generator of a run's newest checkpoint.
+
+    Args:
+      run_dir: folder that `python -m colorization.train` wrote.
+
+    Returns:
+      Generator with inputs [l, z] and output ab, in float32.
+
+    Raises:
+      CheckpointError: if the run has no checkpoint or it doesn't fit.
+    """
+    generator = build_generator_like(read_config(run_dir)["flags"])
+    load_networks(run_dir, ema_generator=generator)
+    return generator
+
+
+def load_networks(run_dir: Path, **networks: keras.Model) -> None:
+    """Restores networks by their names in the checkpoint (`generator`, `ema_generator`, `noise_encoder`, ...).
+
+    Raises:
+      CheckpointError: if the run has no checkpoint or a network doesn't fit.
+    """
+    path = tf.train.latest_checkpoint(str(Path(run_dir) / "checkpoints"))
+    if path is None:
+        raise CheckpointError(f"{run_dir}: no checkpoint in its checkpoints folder")
+    try:
+        status = tf.train.Checkpoint(**networks).restore(path)
+        status.expect_partial().assert_existing_objects_matched()
+    except (AssertionError, ValueError, tf.errors.OpError) as error:
+        raise CheckpointError(f"{path}: can't be restored: {_first_line(error)}") from error
+
+
+def build_generator_like(flags: dict[str, Any]) -> keras.Model:
+    """Builds the generator that a run's flags describe, with random weights."""
+    if flags["generator"] == "mobilenet_unet" and flags["pretrained_encoder"]:
+        return models.build_mobilenet_unet(z_dim=flags["z_dim"], folded=True)
+    return models.build_generator(flags["generator"], z_dim=flags["z_dim"])
+
+
+def _git_commit() -> str | None:
+    """Commit of the code that runs, with "-dirty" behind it if files differ; None outside a git checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -114,6 +114,8 @@ def _parse_flags(module: str, argv: Sequence[str]) -> list[str]:
         return flags.FLAGS(list(argv))
     except flags.Error as error:
         _fail(" ".join(str(error).split()), 2)
+    except SystemExit:  # --helpfull and its like, which exit 1
+        sys.exit(0)
 
 
 def _fail(message: str, exit_status: int) -> None:

@@ -84,7 +84,7 @@ def read_photo(path: str | os.PathLike, *, max_pixels: int = MAX_PIXELS) -> Phot
     Raises:
       ImageError: the file is missing, unreadable, damaged, no image of a known format, or too large.
     """
-    with _image_errors(path):
+    with _image_errors(path, "damaged image"):
         raster = _decode(path, max_pixels=max_pixels)
         rgb, profile = color_profile.to_srgb(raster.pixels, raster.space, raster.icc_profile)
         alpha = None if raster.alpha is None else _upright(raster.alpha, raster.orientation)
@@ -106,7 +106,7 @@ def read_rgb(path: str | os.PathLike, *, max_short_side: int | None = None) -> n
     Raises:
       ImageError: as in `read_photo`.
     """
-    with _image_errors(path):
+    with _image_errors(path, "damaged image"):
         raster = _decode(path, max_pixels=MAX_PIXELS, min_short_side=max_short_side)
         rgb, _ = color_profile.to_srgb(raster.pixels, raster.space, raster.icc_profile)
         if rgb.dtype == np.uint16:
@@ -115,7 +115,7 @@ def read_rgb(path: str | os.PathLike, *, max_short_side: int | None = None) -> n
         height, width = rgb.shape[:2]
         if max_short_side is not None and (scale := max_short_side / min(height, width)) < 1:
             size = round(width * scale), round(height * scale)
-            rgb = np.array(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0))
+            rgb = np.array(Image.fromarray(rgb).resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0))
         return rgb
 
 
@@ -134,8 +134,8 @@ def write_photo(path: str | os.PathLike, photo: Photo) -> None:
       ImageError: the folder or disk refuses the file, or the format cannot hold the photo.
     """
     path = Path(path)
-    with _image_errors(path):
-        rgb = color_profile.from_srgb(photo.rgb, photo.icc_profile)
+    with _image_errors(path, "cannot be written"):
+        rgb = color_profile.from_srgb(np.ascontiguousarray(photo.rgb), photo.icc_profile)
         raster = image_codecs.Raster(
             rgb, photo.alpha, "RGB", photo.format, photo.icc_profile, exif=photo.exif, options=photo.options
         )
@@ -169,14 +169,14 @@ def list_photos(paths: Iterable[str | os.PathLike], *, recursive: bool) -> list[
     """
     photos: list[Path] = []
     for path in map(Path, paths):
-        with _image_errors(path):
+        with _image_errors(path, "cannot be listed"):
             photos += sorted(_walk(path, recursive)) if path.is_dir() else [path]
     return photos
 
 
 def _walk(root: Path, recursive: bool) -> Iterator[Path]:
     def fail(error: OSError) -> None:
-        raise _image_error(error.filename, error) from error
+        raise ImageError(f"{error.filename}: {error.strerror}") from error
 
     visited = set()
     for folder, subfolders, names in os.walk(root, followlinks=True, onerror=fail):
@@ -192,24 +192,23 @@ def _walk(root: Path, recursive: bool) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _image_errors(path: str | os.PathLike) -> Iterator[None]:
+def _image_errors(path: str | os.PathLike, failure: str) -> Iterator[None]:
+    """Turns whatever goes wrong inside into one line; `failure` introduces what a user can make nothing of."""
     try:
         yield
     except ImageError:
         raise
     except Exception as error:  # decoders raise nearly every exception there is on damaged files
-        raise _image_error(path, error) from error
-
-
-def _image_error(path: str | os.PathLike, error: Exception) -> ImageError:
-    if isinstance(error, OSError) and error.strerror:
-        reason = error.strerror
-    elif isinstance(error, UnidentifiedImageError):
-        reason = "not a readable JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF image"
-    else:
-        reason = str(error) or type(error).__name__
-    message = f"{path}: {reason}"
-    return ImageError("".join(char if char.isprintable() else repr(char)[1:-1] for char in message))
+        if isinstance(error, UnidentifiedImageError):
+            reason = "not a readable JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF image"
+        elif isinstance(error, OSError) and error.strerror:
+            reason = error.strerror
+        elif isinstance(error, OSError | ValueError | Image.DecompressionBombError):
+            reason = str(error)
+        else:
+            reason = f"{failure} ({type(error).__name__}: {error})"
+        message = f"{path}: {reason}"
+        raise ImageError("".join(c if c.isprintable() else repr(c)[1:-1] for c in message)) from error
 
 
 def _decode(path: str | os.PathLike, *, max_pixels: int, min_short_side: int | None = None) -> image_codecs.Raster:

@@ -27,6 +27,9 @@ GENERATOR = flags.DEFINE_enum("generator", "mobilenet_unet", ["mobilenet_unet", 
 ENCODER_WEIGHTS = flags.DEFINE_string(
     "encoder_weights", "imagenet", "MobileNet v1 weights: 'imagenet', a .weights.h5 file, or 'none'."
 )
+FROZEN_UNTIL = flags.DEFINE_integer(
+    "frozen_until", 5, "Blocks of a pretrained encoder that don't train: those up to this one.", 0, 12
+)
 Z_DIM = flags.DEFINE_integer("z_dim", 8, "Length of the noise vector.", 1, 256)
 
 IMAGE_SIZE = flags.DEFINE_integer("image_size", 128, "Side of the training crops in pixels.", 32, 1024)
@@ -144,7 +147,9 @@ def _build_gan():
 
     config = _config_flags()
     if config["pretrained_encoder"]:
-        generator = models.build_mobilenet_unet(z_dim=Z_DIM.value, encoder_weights=ENCODER_WEIGHTS.value)
+        generator = models.build_mobilenet_unet(
+            z_dim=Z_DIM.value, encoder_weights=ENCODER_WEIGHTS.value, frozen_until=FROZEN_UNTIL.value
+        )
     else:
         generator = models.build_generator(GENERATOR.value, z_dim=Z_DIM.value)
     adversarial = ADVERSARIAL_WEIGHT.value > 0

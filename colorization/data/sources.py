@@ -128,18 +128,16 @@ def make_tfds_source(
 
     try:
         builder = tfds.builder(name, data_dir=data_dir)
-        if "image" not in builder.info.features:
-            raise ValueError(f"--tfds={name}: has no 'image' feature")
         builder.download_and_prepare()
         dataset = builder.as_dataset(split=split, shuffle_files=False)
-    except ValueError:
-        raise
-    except Exception as error:  # TFDS raises a zoo of types for "not there" and "no network"
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except Exception as error:  # TFDS raises a zoo of types for "unknown", "not there" and "no network"
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(
-            f"--tfds={name}: not on disk and can't be downloaded ({reason}). Prepare it on a machine with a network "
-            f"(`tfds build {name}`), copy ~/tensorflow_datasets here and pass --tfds_data_dir, or use --data_dir"
+            f"--tfds={name}: can't be used: {reason} If there is no network here, prepare it on a machine with one "
+            f"(`tfds build {name}`), copy ~/tensorflow_datasets and pass --tfds_data_dir; or use --data_dir"
         ) from error
+    if "image" not in builder.info.features:
+        raise ValueError(f"--tfds={name}: has no 'image' feature")
 
     def shrink(index: tf.Tensor, example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         rgb = example["image"]

@@ -18,7 +18,7 @@ from colorization.evaluation.protocol import Colorize, PhotoMetrics, colorize_sq
 
 COLUMNS = ("input", "result", "original")
 CELL = 176  # px, side of a picture on the contact sheet
-GAP, GUTTER, MARGIN, CAPTION, HEADER, TITLE = 4, 40, 36, 52, 58, 56  # px on the contact sheet
+GAP, GUTTER, MARGIN, CAPTION, HEADER, TITLE = 4, 40, 36, 52, 58, 68  # px on the contact sheet
 # A neutral grey, so that the page's colour does not sway the eye.
 BACKGROUND, TEXT, FAINT = "#1e1e1e", "#f2f2f2", "#a8a8a8"
 
@@ -80,7 +80,7 @@ def write_gallery(
         pictures = zip(batch.grey, batch.result, batch.original, strict=True)
         groups[name] = [Example(row, triple) for row, triple in zip(chosen, pictures, strict=True)]
     psnr, grey_psnr = (np.mean([getattr(row, name) for row in rows]) for name in ("psnr", "grey_psnr"))
-    title = f"{len(rows)} photos, PSNR {psnr:.2f} dB, {psnr - grey_psnr:+.2f} dB over grey"
+    title = f"{len(rows)} photos: PSNR {psnr:.2f} dB, grey {grey_psnr:.2f} dB ({psnr - grey_psnr:+.2f})"
     write_contact_sheet(gallery_dir / "contact_sheet.png", groups, title)
     write_html(gallery_dir, groups, title=title, table=table)
 
@@ -109,7 +109,8 @@ def write_contact_sheet(path: Path, groups: dict[str, list[Example]], title: str
     sheet = Image.new("RGB", (width, height), BACKGROUND)
     draw = ImageDraw.Draw(sheet)
     large, medium, small = (ImageFont.load_default(size) for size in (24, 18, 12.5))
-    draw.text((MARGIN, MARGIN - 6), title, TEXT, large)
+    draw.text((MARGIN, MARGIN - 8), title, TEXT, large)
+    draw.text((MARGIN, MARGIN + 26), "ranked by CIEDE2000 gained over grey", FAINT, small)
     for index, (group, examples) in enumerate(groups.items()):
         left, top = MARGIN + index * (block + GUTTER), MARGIN + TITLE
         draw.text((left, top), group.capitalize(), TEXT, medium)

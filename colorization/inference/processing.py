@@ -34,6 +34,7 @@ def work_shape(height: tf.Tensor, width: tf.Tensor, work_size: int) -> tf.Tensor
 
 def to_l(rgb: tf.Tensor) -> tf.Tensor:
     """Takes the lightness of uint8 or uint16 sRGB (..., H, W, 3): `l`, float32 (..., H, W, 1) in [-1, 1]."""
+    rgb = tf.convert_to_tensor(rgb)
     l, _ = color.rgb_to_l_ab(tf.cast(rgb, tf.float32) / rgb.dtype.max)  # noqa: E741
     return l
 
@@ -43,29 +44,12 @@ def shrink_l(l: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:  # noqa: E741
     return tf.image.resize(l, shape, antialias=True)
 
 
-def upsample_ab(
-    ab: tf.Tensor, shape: tf.Tensor, *, first_row: int = 0, num_rows: tf.Tensor | None = None
-) -> tf.Tensor:
-    """Resizes chroma to a photo's size bilinearly, all of it or a strip of rows.
+def upsample_ab(ab: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
+    """Resizes chroma (B, h, w, 2) from the work shape to `shape` (height, width), bilinearly.
 
-    Args:
-      ab: float32 (B, h, w, 2) at the work size.
-      shape: (H, W) of the whole photo.
-      first_row: where the strip begins.
-      num_rows: rows in the strip; all H by default.
-
-    Returns:
-      float32 (B, num_rows, W, 2).
+    For a photo smaller than its work shape this shrinks, yet nothing aliases: `ab` is as smooth as the enlarged photo.
     """
-    shape = tf.convert_to_tensor(shape)
-    return tf.raw_ops.ScaleAndTranslate(
-        images=ab,
-        size=tf.stack([shape[0] if num_rows is None else num_rows, shape[1]]),
-        scale=tf.cast(shape / tf.shape(ab)[1:3], tf.float32),
-        translation=tf.constant([-first_row, 0.0], tf.float32),
-        kernel_type="triangle",
-        antialias=True,  # matters only for photos smaller than the work size
-    )
+    return tf.image.resize(ab, shape)
 
 
 def recolor(l: tf.Tensor, ab: tf.Tensor, saturation: tf.Tensor, dtype: tf.DType) -> tf.Tensor:  # noqa: E741

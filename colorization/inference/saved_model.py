@@ -72,7 +72,7 @@ def export_saved_model(
             module,
             str(unfinished),
             signatures=module.make_signatures(),
-            options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),  # nobody trains it further
+            options=tf.saved_model.SaveOptions(experimental_custom_gradients=True),  # nobody trains it further
         )
         path = unfinished / INFO_PATH
         path.parent.mkdir()

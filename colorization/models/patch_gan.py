@@ -6,7 +6,7 @@ Inputs:
 Output:
   logits: (B, h, w, 1) float32, one per overlapping 70x70 patch (14x14 of them at 128 px); above 0 means real.
 
-Five 4x4 convolutions, three of stride 2; spectral normalization instead of batch norm keeps the discriminator
+Five 4x4 convolutions, three of stride 2, with 1, 2, 4, 4 times base_filters channels and one logit; spectral normalization instead of batch norm keeps the discriminator
 1-Lipschitz, which is what the hinge loss wants.
 
 Papers: PatchGAN, Isola et al. 2017 (arXiv:1611.07004); spectral normalization, Miyato et al. 2018 (arXiv:1802.05957).
@@ -20,8 +20,8 @@ def build_patch_gan(*, base_filters: int = 32) -> keras.Model:
     """Builds the discriminator.
 
     Args:
-      base_filters: channels of the first stage, then x2, x4, x8. The paper has 64; 32 takes a quarter of the
-        arithmetic, which on a CPU is the difference between an adversarial phase and none.
+      base_filters: channels of the first stage, then x2, x4, x4. The paper has 64, and x8 in the last stage; this
+        takes a seventh of its arithmetic, which on a CPU is the difference between an adversarial phase and none.
 
     Returns:
       keras.Model with inputs [l, ab] and output logits. Call it with training=True to update its spectral norms.
@@ -30,7 +30,7 @@ def build_patch_gan(*, base_filters: int = 32) -> keras.Model:
     ab = keras.Input((None, None, 2), name="ab")
     x = layers.Concatenate(name="lab")([l, ab])
     for stage, stride in enumerate((2, 2, 2, 1)):
-        x = _spectral_conv(base_filters * 2**stage, stride, f"stage_{stage}")(x)
+        x = _spectral_conv(base_filters * min(2**stage, 4), stride, f"stage_{stage}")(x)
         x = layers.LeakyReLU(0.2, name=f"stage_{stage}_relu")(x)
     logits = _spectral_conv(1, 1, "logits")(x)
     logits = layers.Activation("linear", dtype="float32", name="float32_logits")(logits)

@@ -20,6 +20,8 @@ from colorization import models
 from colorization.training.colorization_gan import ColorizationGAN
 
 CONFIG_NAME = "config.json"
+# What TensorFlow raises for a checkpoint that is damaged or of other networks.
+RESTORE_ERRORS = (AssertionError, ValueError, IndexError, tf.errors.OpError)
 LIBRARIES = ("tensorflow", "keras", "numpy", "pillow", "tensorflow-io", "tensorflow-datasets", "absl-py")
 
 
@@ -64,7 +66,7 @@ def restore_latest(manager: tf.train.CheckpointManager) -> bool:
         return False
     try:
         manager.checkpoint.restore(path).assert_consumed()
-    except (AssertionError, ValueError, tf.errors.OpError) as error:
+    except RESTORE_ERRORS as error:
         raise CheckpointError(f"{path}: can't resume from this checkpoint: {_first_line(error)}") from error
     return True
 
@@ -139,7 +141,7 @@ def load_networks(run_dir: Path, **networks: keras.Model) -> None:
     try:
         status = tf.train.Checkpoint(**networks).restore(path)
         status.expect_partial().assert_existing_objects_matched()
-    except (AssertionError, ValueError, tf.errors.OpError) as error:
+    except RESTORE_ERRORS as error:
         raise CheckpointError(f"{path}: can't be restored: {_first_line(error)}") from error
 
 

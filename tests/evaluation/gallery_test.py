@@ -61,7 +61,7 @@ def test_gallery_folder_is_complete_and_shows_the_right_pictures(tmp_path):
     images = [link for link in links.found if link.startswith("images/")]
     assert len(images) == 9 and set(links.found) == {*images, "contact_sheet.png"}
     assert all((gallery_dir / link).is_file() for link in links.found)
-    assert "<b>a&amp;b.png</b>" in page and "PSNR &lt;table&gt;" in page and "3 photos, PSNR" in page
+    assert "<b>a&amp;b.png</b>" in page and "PSNR &lt;table&gt;" in page and "3 photos: PSNR" in page
 
     best = [np.asarray(Image.open(gallery_dir / f"images/best_01_{column}.png")) for column in gallery.COLUMNS]
     assert (np.ptp(best[0], axis=-1) == 0).all()

@@ -1,0 +1,56 @@
+"""Exports a training run's generator as a SavedModel that `colorize`, `evaluate` and TensorFlow Serving load.
+
+  python -m colorization.export --run_dir=runs/gan --export_dir=saved_models/colorizer
+
+The next version number under --export_dir is taken; its folder is printed.
+
+Exit status: 0 exported; 2 the call is wrong, for example --run_dir holds no checkpoint.
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from colorization import cli
+
+_RUN_DIR = flags.DEFINE_string("run_dir", None, "Folder of the training run.", required=True)
+_EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Folder of model versions, made if missing.", required=True)
+_WORK_SIZE = flags.DEFINE_integer(
+    "work_size",
+    256,
+    "Shorter side, in pixels, at which the network will see a photo; a multiple of 32.",
+    lower_bound=32,
+    upper_bound=2048,
+)
+
+
+def main(argv: list[str]) -> int:
+    """Exports and prints the new version's folder; returns the exit status."""
+    if argv[1:]:
+        raise cli.UsageError(f"{argv[1]}: unexpected argument; the run goes into --run_dir")
+    cli.start_tensorflow("cpu")
+    from colorization.inference import saved_model
+    from colorization.training import checkpoints
+
+    run_dir = Path(_RUN_DIR.value)
+    try:
+        generator = checkpoints.load_generator(run_dir)
+        version_dir = saved_model.export_saved_model(
+            generator,
+            _EXPORT_DIR.value,
+            work_size=_WORK_SIZE.value,
+            provenance={"generator": generator.name, "training": checkpoints.read_config(run_dir)},
+        )
+    except (ValueError, OSError) as error:
+        raise cli.UsageError(str(error)) from error
+    print(version_dir)
+    return 0
+
+
+def run() -> None:
+    """The console script."""
+    cli.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,102 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+PROGRAM = '''"""Greets people.
+
+  greet NAME
+"""
+from absl import flags
+from colorization import cli
+
+_COUNT = flags.DEFINE_integer("count", 1, "How often.", lower_bound=1)
+_DIR = flags.DEFINE_string("dir", None, "Where.", required=True)
+
+def main(argv):
+    if argv[1:] == ["usage"]:
+        raise cli.UsageError("usage: nothing found")
+    if argv[1:] == ["fails"]:
+        raise cli.CommandError("work: broke off")
+    if argv[1:] == ["interrupt"]:
+        raise KeyboardInterrupt
+    print(*argv[1:] * _COUNT.value)
+    return 1 if argv[1:] == ["partly"] else None
+
+if __name__ == "__main__":
+    cli.run(main)
+'''
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs the program with arguments: (exit status, standard output, standard error)."""
+    program = tmp_path / "greet.py"
+    program.write_text(PROGRAM)
+
+    def run_program(*args):
+        command = [sys.executable, str(program), *args]
+        done = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)})
+        return done.returncode, done.stdout, done.stderr
+
+    return run_program
+
+
+def test_main_gets_the_positional_arguments_among_flags(run):
+    assert run("Ada", "--dir=x", "Bob", "--count=2") == (0, "Ada Bob Ada Bob\n", "")
+
+
+@pytest.mark.parametrize(
+    "args, status, message",
+    [
+        (["--dir=x", "partly"], 1, ""),
+        (["--dir=x", "fails"], 1, "greet: work: broke off\n"),
+        (["--dir=x", "usage"], 2, "greet: usage: nothing found\n"),
+        (["--dir=x", "interrupt"], 130, "greet: interrupted\n"),
+        (["--dir=x", "--cuont=2"], 2, "greet: Unknown command line flag 'cuont'. Did you mean: count ?\n"),
+        (["--dir=x", "--count=0"], 2, None),
+        (["--dir=x", "--count=many"], 2, None),
+        ([], 2, None),
+        (["--dir"], 2, None),
+        (["--dir=x", "--flagfile=missing"], 2, None),
+    ],
+)
+def test_exit_statuses_and_one_line(run, args, status, message):
+    returncode, _, stderr = run(*args)
+    assert returncode == status
+    assert stderr == message if message is not None else stderr.startswith("greet: ") and stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h", "--helpfull"])
+def test_help(run, flag):
+    status, stdout, stderr = run(flag)
+    assert (status, stderr) == (0, "")
+    assert "--count: How often." in stdout
+    assert flag == "--helpfull" or stdout.startswith("Greets people.\n\n  greet NAME\n")
+    assert flag == "--helpfull" or "--logtostderr" not in stdout
+
+
+def test_only_check_args_stops_before_main(run):
+    assert run("--dir=x", "--only_check_args", "fails") == (0, "", "")
+
+
+def test_arguments_after_two_dashes_are_no_flags(run):
+    assert run("--dir=x", "--", "--help") == (0, "--help\n", "")
+
+
+def test_tensorflow_starts_quietly_and_on_a_device_that_exists():
+    code = (
+        "from colorization import cli; cli.start_tensorflow('cpu')\n"
+        "import sys, tensorflow as tf; print(tf.config.get_visible_devices('GPU'), flush=True)\n"
+        "print('heard', file=sys.stderr)\n"
+        "try: cli.start_tensorflow('gpu:99')\n"
+        "except cli.UsageError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    first, second = done.stdout.splitlines()
+    assert first == "[]"
+    assert second.startswith("--device=gpu:99: not found; TensorFlow sees cpu and ")
+    assert done.stderr == "heard\n"

@@ -1,0 +1,95 @@
+"""Batches of (l, ab)."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from colorization import color
+from colorization.data import dataset
+
+SOLID = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (200, 150, 40), (20, 90, 160)]
+
+
+def solid_photos() -> tf.data.Dataset:
+    """Photos of one colour each, of different sizes."""
+
+    def generate():
+        for index, rgb in enumerate(SOLID):
+            yield np.full((20 + index, 30 - index, 3), rgb, np.uint8)
+
+    return tf.data.Dataset.from_generator(generate, output_signature=tf.TensorSpec((None, None, 3), tf.uint8))
+
+
+def make(**changes) -> tf.data.Dataset:
+    settings = {"image_size": 16, "batch_size": 2, "seed": 3, "aging_probability": 0.0} | changes
+    return dataset.make_train_dataset(solid_photos(), **settings)
+
+
+def take(batches: tf.data.Dataset, num: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    return list(batches.take(num).as_numpy_iterator())
+
+
+def test_batches_hold_the_photos_in_lab():
+    seen = set()
+    for l, ab in take(make(), 5):  # noqa: E741
+        assert l.shape == (2, 16, 16, 1) and ab.shape == (2, 16, 16, 2) and l.dtype == ab.dtype == np.float32
+        rgb = np.round(color.l_ab_to_rgb(l, ab).numpy() * 255).astype(int)
+        assert (rgb == rgb[:, :1, :1]).all()
+        seen |= {tuple(photo[0, 0]) for photo in rgb}
+    assert seen == set(SOLID), "two epochs show every photo"
+
+
+def test_same_seed_same_batches_other_seed_other_batches():
+    aged = {"aging_probability": 1.0}
+    first, again, other = take(make(**aged), 4), take(make(**aged), 4), take(make(seed=4, **aged), 4)
+    for (l, ab), (l_again, ab_again) in zip(first, again, strict=True):
+        np.testing.assert_array_equal(l, l_again)
+        np.testing.assert_array_equal(ab, ab_again)
+    assert any((l != l_other).any() for (l, _), (l_other, _) in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize("first_step", [1, 4])
+def test_a_resumed_run_sees_what_the_uninterrupted_one_would(first_step):
+    whole = take(make(aging_probability=1.0), 7)
+    resumed = take(make(aging_probability=1.0, first_step=first_step), 7 - first_step)
+    for (l, ab), (l_resumed, ab_resumed) in zip(whole[first_step:], resumed, strict=True):
+        np.testing.assert_array_equal(l, l_resumed)
+        np.testing.assert_array_equal(ab, ab_resumed)
+
+
+def test_photos_are_cached_but_crops_are_not():
+    reads = []
+
+    def generate():
+        reads.append(1)
+        yield np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+
+    photos = tf.data.Dataset.from_generator(generate, output_signature=tf.TensorSpec((None, None, 3), tf.uint8))
+    batches = take(dataset.make_train_dataset(photos, image_size=16, batch_size=1, seed=0), 6)
+    assert len(reads) == 1
+    assert len({ab.tobytes() for _, ab in batches}) == 6
+
+
+def test_aging_changes_lightness_only():
+    (l, ab), (aged_l, aged_ab) = take(make(), 1)[0], take(make(aging_probability=1.0), 1)[0]
+    np.testing.assert_array_equal(ab, aged_ab)
+    assert (l != aged_l).any()
+
+
+def test_validation_takes_the_centre_square_of_each_photo_once():
+    def generate():
+        photo = np.zeros((10, 30, 3), np.uint8)
+        photo[:, 10:20] = (200, 150, 40)
+        for _ in range(3):
+            yield photo
+
+    photos = tf.data.Dataset.from_generator(generate, output_signature=tf.TensorSpec((None, None, 3), tf.uint8))
+    batches = dataset.make_val_dataset(photos, image_size=8, batch_size=2)
+    assert int(batches.cardinality()) == 2
+    for _ in range(2):
+        pairs = list(batches.as_numpy_iterator())
+        assert [len(l) for l, _ in pairs] == [2, 1]  # noqa: E741
+        expected_l, expected_ab = color.rgb_to_l_ab(tf.constant([[[200, 150, 40]]], tf.float32) / 255.0)
+        for l, ab in pairs:  # noqa: E741
+            np.testing.assert_allclose(l, np.broadcast_to(expected_l, l.shape), atol=1e-3)
+            np.testing.assert_allclose(ab, np.broadcast_to(expected_ab, ab.shape), atol=1e-3)

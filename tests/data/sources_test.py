@@ -1,0 +1,118 @@
+"""Photos from files, TFDS and shards."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from colorization.data import sources
+from colorization.data.skip_report import SkipReport
+
+
+def colour_photo(index: int, height: int = 24, width: int = 32) -> np.ndarray:
+    """A smooth photo whose mean red tells its index."""
+    rgb = np.zeros((height, width, 3), np.uint8)
+    rgb[..., 0] = 20 * index
+    rgb[..., 1] = np.linspace(0, 200, width, dtype=np.uint8)
+    rgb[..., 2] = 128
+    return rgb
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Six good photos in six formats, one grey, one broken."""
+    for index, suffix in enumerate(["png", "jpg", "webp", "bmp", "tiff", "gif"]):
+        Image.fromarray(colour_photo(index)).save(tmp_path / f"photo{index}.{suffix}", **({"quality": 95}))
+    Image.fromarray(np.full((24, 32, 3), 77, np.uint8)).save(tmp_path / "grey.png")
+    (tmp_path / "broken.jpg").write_bytes((tmp_path / "photo1.jpg").read_bytes()[:200])
+    return tmp_path
+
+
+def read_all(dataset: tf.data.Dataset) -> list[np.ndarray]:
+    return list(dataset.as_numpy_iterator())
+
+
+def test_file_source_reads_every_format_and_names_what_it_skips(folder):
+    files = sorted(folder.iterdir())
+    report = SkipReport(num_total=len(files))
+    photos = read_all(sources.make_file_source(files, max_short_side=64, report=report))
+    assert [photo.shape for photo in photos] == [(24, 32, 3)] * 6
+    np.testing.assert_allclose([photo[..., 0].mean() for photo in photos], [0, 20, 40, 60, 80, 100], atol=8)
+    assert report.num_seen == 8
+    assert sorted(Path(name).name for name in report.skipped) == ["broken.jpg", "grey.png"]
+    assert report.skipped[str(folder / "grey.png")] == "grey"
+    assert "broken.jpg" in report.skipped[str(folder / "broken.jpg")]
+
+
+def test_file_source_shrinks_and_shuffles_with_a_seed(folder):
+    files = sorted(folder.glob("photo*"))
+    in_order = read_all(sources.make_file_source(files, max_short_side=12, report=SkipReport()))
+    assert {photo.shape for photo in in_order} == {(12, 16, 3)}
+
+    def order(seed: int) -> list[int]:
+        photos = read_all(sources.make_file_source(files, max_short_side=12, report=SkipReport(), seed=seed))
+        return [round(photo[..., 0].mean() / 20) for photo in photos]
+
+    assert order(1) == order(1) and sorted(order(1)) == list(range(6))
+    assert len({tuple(order(seed)) for seed in range(4)}) > 1
+
+
+def test_split_is_stable_when_photos_come_and_go():
+    root = Path("photos")
+    files = [root / f"{index}.jpg" for index in range(2000)]
+    train, val = sources.split_by_hash(root, files, val_percent=10.0)
+    assert sorted(train + val) == sorted(files)
+    assert 150 < len(val) < 250
+    moved = [Path("elsewhere") / file.name for file in files[::2]]
+    _, val_of_half = sources.split_by_hash(Path("elsewhere"), moved, val_percent=10.0)
+    assert {file.name for file in val_of_half} == {file.name for file in val} & {file.name for file in files[::2]}
+
+
+def test_missing_shards_are_named(tmp_path):
+    with pytest.raises(ValueError, match="nothing-.*no TFRecord shard"):
+        sources.make_record_source(str(tmp_path / "nothing-*.tfrecord"), report=SkipReport())
+
+
+def test_tfds_source_reads_skips_grey_and_shrinks(tmp_path):
+    import tensorflow_datasets as tfds
+
+    class TinyPhotos(tfds.core.GeneratorBasedBuilder):
+        """Three photos, the second one grey."""
+
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self):
+            features = tfds.features.FeaturesDict({"image": tfds.features.Image()})
+            return tfds.core.DatasetInfo(builder=self, features=features)
+
+        def _split_generators(self, dl_manager):
+            return {"train": self._generate_examples()}
+
+        def _generate_examples(self):
+            for index in range(3):
+                yield index, {"image": np.full((24, 32, 3), 9, np.uint8) if index == 1 else colour_photo(index)}
+
+    TinyPhotos(data_dir=tmp_path).download_and_prepare()
+    report = SkipReport()
+    source = sources.make_tfds_source("tiny_photos", split="train", max_short_side=12, report=report, data_dir=tmp_path)
+    photos = read_all(source)
+    assert [photo.shape for photo in photos] == [(12, 16, 3)] * 2
+    assert sorted(round(photo[..., 0].mean() / 20) for photo in photos) == [0, 2]
+    assert list(report.skipped.values()) == ["grey"] and report.num_seen == 3
+
+
+def test_unknown_tfds_name_says_what_to_do(tmp_path):
+    with pytest.raises(ValueError, match="--tfds=no_such_photos.*--data_dir"):
+        sources.make_tfds_source(
+            "no_such_photos", split="train", max_short_side=12, report=SkipReport(), data_dir=str(tmp_path)
+        )
+
+
+@pytest.mark.parametrize(
+    ("rgb", "grey"),
+    [((100, 100, 100), True), ((100, 102, 99), True), ((120, 110, 100), False), ((200, 30, 40), False)],
+)
+def test_is_grey(rgb, grey):
+    assert sources.is_grey(np.full((4, 4, 3), rgb, np.uint8)) is grey

@@ -1,0 +1,57 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+# Puts a tiny generator in the place of a trained one, so that the test needs no training run.
+PROGRAM = """
+import sys
+import keras
+from colorization import cli, export
+from colorization.training import checkpoints
+
+def load_generator(run_dir):
+    assert str(run_dir) == "runs/one"
+    l, z = keras.Input((None, None, 1), name="l"), keras.Input((3,), name="z")
+    ab = keras.layers.Conv2D(2, 1)(l) + keras.layers.Reshape((1, 1, 2))(keras.layers.Dense(2)(z))
+    return keras.Model([l, z], ab, name="tiny")
+
+checkpoints.load_generator = load_generator
+checkpoints.read_config = lambda run_dir: {"flags": {"seed": 7}, "git_commit": "abc"}
+sys.argv[0] = "export"
+cli.run(export.main)
+"""
+
+
+def run_export(*args):
+    command = [sys.executable, "-m", "colorization.export", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+
+
+def test_the_next_version_is_written_with_its_provenance(tmp_path):
+    (tmp_path / "4").mkdir()
+    args = ["--run_dir=runs/one", f"--export_dir={tmp_path}", "--work_size=96"]
+    done = subprocess.run([sys.executable, "-c", PROGRAM, *args], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path}/5\n"), done.stderr
+    assert (tmp_path / "5" / "saved_model.pb").is_file()
+    info = json.loads((tmp_path / "5" / "assets.extra" / "colorizer.json").read_text())
+    assert info == {
+        "z_dim": 3,
+        "work_size": 96,
+        "provenance": {"generator": "tiny", "training": {"flags": {"seed": 7}, "git_commit": "abc"}},
+    }
+
+
+def test_a_run_without_checkpoint_is_one_line_and_status_2(tmp_path):
+    done = run_export(f"--run_dir={tmp_path / 'run'}", f"--export_dir={tmp_path / 'models'}")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"export: {tmp_path / 'run'}") and done.stderr.count("\n") == 1
+    assert not (tmp_path / "models").exists()
+
+
+def test_run_dir_is_required():
+    done = run_export("--export_dir=models")
+    assert done.returncode == 2
+    assert done.stderr == "export: flag --run_dir=None: Flag --run_dir must have a value other than None.\n"

@@ -1,0 +1,183 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from colorization import Colorizer, color
+from colorization.inference import colorizer as colorizer_module
+from colorization.inference import processing
+from colorization.inference.colorizer import ModelError, find_version_dir
+
+
+@pytest.fixture(scope="module")
+def colorizer(tiny_model_dir):
+    return Colorizer.load(tiny_model_dir)
+
+
+def make_photo(*shape, dtype=np.uint8, seed=0):
+    return np.random.default_rng(seed).integers(0, np.iinfo(dtype).max + 1, shape, dtype)
+
+
+def to_lightness(rgb):
+    """L* of uint8 or uint16 (H, W, 3)."""
+    return processing.to_l(rgb).numpy() * 50 + 50
+
+
+def test_load_tells_what_it_found(colorizer, tiny_model_dir):
+    assert colorizer.model_dir == tiny_model_dir / "1"
+    assert (colorizer.work_size, colorizer.z_dim) == (64, 2)
+
+
+def test_flat_grey_gets_the_known_colour(colorizer):
+    l = (53.585 - 50) / 50  # noqa: E741 - L* of sRGB level 128
+    ab = np.array([0.3 - 0.1 * l, -0.2 + 0.05 * l])
+    expected = color.lab_to_rgb(np.array([[[53.585, *ab * 110]]], np.float32))[0, 0] * 255
+    result = colorizer.colorize(np.full((40, 30), 128, np.uint8))
+    assert result.shape == (40, 30, 3) and result.dtype == np.uint8
+    np.testing.assert_allclose(result, np.broadcast_to(expected, (40, 30, 3)), atol=0.51)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_grey_and_rgb_photos_are_taken_alike(colorizer, dtype):
+    grey = make_photo(50, 70, dtype=dtype)
+    rgb = np.repeat(grey[..., None], 3, axis=-1)
+    result = colorizer.colorize(grey)
+    assert result.dtype == dtype and result.shape == (50, 70, 3)
+    np.testing.assert_array_equal(result, colorizer.colorize(rgb))
+
+
+@pytest.mark.parametrize("shape", [(100, 130), (90, 60, 3), (1, 1), (3, 200)])
+def test_lightness_stays(colorizer, shape):
+    photo = make_photo(*shape)
+    result = colorizer.colorize(photo)
+    rgb = photo if photo.ndim == 3 else np.repeat(photo[..., None], 3, axis=-1)
+    assert np.abs(to_lightness(result) - to_lightness(rgb)).mean() < 0.5
+
+
+def test_colours_of_the_input_are_ignored(colorizer):
+    red = np.zeros((40, 40, 3), np.uint8) + np.uint8([255, 0, 0])
+    grey = np.full((40, 40), 127, np.uint8)  # L* 53.19, that of red is 53.24
+    difference = colorizer.colorize(red).astype(int) - colorizer.colorize(grey)
+    assert np.abs(difference).max() <= 1
+
+
+def test_sixteen_bits_are_kept(colorizer):
+    ramp = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    result = colorizer.colorize(ramp, saturation=0.0).astype(int)
+    assert np.abs(result - ramp[..., None].astype(int)).max() <= 8
+    assert len(np.unique(colorizer.colorize(ramp)[..., 1])) > 20000
+
+
+def test_it_does_what_the_saved_model_does(colorizer, tiny_model_dir):
+    photo = make_photo(75, 110, 3)
+    saved = tf.saved_model.load(str(tiny_model_dir / "1")).signatures["colorize"](rgb=tf.constant(photo[None]))["rgb"]
+    difference = np.abs(colorizer.colorize(photo).astype(int) - saved[0])
+    assert difference.max() <= 1 and (difference > 0).mean() < 0.01
+
+
+def test_pieces_join_without_seams(colorizer, monkeypatch):
+    photo = make_photo(75, 110, 3)
+    whole = colorizer.colorize(photo)
+    monkeypatch.setattr(colorizer_module, "_CHUNK_PIXELS", 1000)
+    np.testing.assert_array_equal(colorizer.colorize(photo), whole)
+
+
+def test_a_batch_of_all_sizes_comes_back_in_order(colorizer):
+    photos = [
+        make_photo(*shape, dtype=dtype, seed=seed)
+        for seed, (shape, dtype) in enumerate(
+            [((64, 64), np.uint8), ((64, 96, 3), np.uint16), ((128, 130), np.uint8), ((40, 60, 3), np.uint8)]
+        )
+    ]
+    for photo, result in zip(photos, colorizer.colorize_batch(photos), strict=True):
+        assert result.dtype == photo.dtype
+        single = colorizer.colorize(photo).astype(int)
+        assert np.abs(result.astype(int) - single).max() <= np.iinfo(photo.dtype).max // 255
+    assert colorizer.colorize_batch([]) == []
+
+
+def test_saturation(colorizer):
+    photo = np.full((40, 40), 128, np.uint8)
+    grey, half, full = (colorizer.colorize(photo, saturation=s)[0, 0].astype(int) for s in (0, 0.5, 1))
+    np.testing.assert_array_equal(grey, [128, 128, 128])
+    _, half_ab = color.rgb_to_l_ab(np.float32(half / 255)[None, None])
+    _, full_ab = color.rgb_to_l_ab(np.float32(full / 255)[None, None])
+    np.testing.assert_allclose(np.asarray(half_ab) * 2, full_ab, atol=0.01)
+
+
+def test_noise(colorizer):
+    photo = make_photo(40, 40)
+    zeros = colorizer.colorize(photo, z=np.zeros(2))
+    np.testing.assert_array_equal(zeros, colorizer.colorize(photo))
+    seeded = colorizer.colorize(photo, seed=1)
+    np.testing.assert_array_equal(seeded, colorizer.colorize(photo, seed=1))
+    np.testing.assert_array_equal(seeded, colorizer.colorize(photo, z=colorizer.draw_z(1, 1)[0]))
+    assert (seeded != zeros).any() and (seeded != colorizer.colorize(photo, seed=2)).any()
+    np.testing.assert_array_equal(colorizer.draw_z(3, 5), colorizer.draw_z(7, 5)[:3])
+    draws = colorizer.draw_z(4000, 0)
+    assert draws.shape == (4000, 2) and draws.dtype == np.float32
+    np.testing.assert_allclose([draws.mean(), draws.std()], [0, 1], atol=0.05)
+
+
+@pytest.mark.parametrize(
+    "photo, options, message",
+    [
+        (np.zeros((4, 4), np.float32), {}, "photo has dtype float32; it must be uint8 or uint16"),
+        (np.zeros((4, 4, 4), np.uint8), {}, r"photo has shape \(4, 4, 4\)"),
+        (np.zeros((4, 4, 1), np.uint8), {}, r"photo has shape \(4, 4, 1\)"),
+        (np.zeros((0, 4), np.uint8), {}, r"photo has shape \(0, 4\)"),
+        (np.zeros((4, 4), np.uint8), {"saturation": -1}, "saturation -1: must be"),
+        (np.zeros((4, 4), np.uint8), {"saturation": float("nan")}, "saturation nan: must be"),
+        (np.zeros((4, 4), np.uint8), {"z": np.zeros(3)}, r"z has shape \(3,\); this model takes \(2,\)"),
+        (np.zeros((4, 4), np.uint8), {"z": np.zeros(2), "seed": 1}, "give z or seed, not both"),
+    ],
+)
+def test_wrong_arguments_are_named(colorizer, photo, options, message):
+    with pytest.raises(ValueError, match=message):
+        colorizer.colorize(photo, **options)
+
+
+def test_the_highest_version_is_found(tmp_path):
+    for name in ("2", "10", "9", "99", "old"):
+        (tmp_path / name).mkdir()
+        if name != "99":
+            (tmp_path / name / "saved_model.pb").touch()
+    assert find_version_dir(tmp_path) == tmp_path / "10"
+    assert find_version_dir(tmp_path / "9") == tmp_path / "9"
+
+
+def test_the_shipped_model_is_found_in_the_wheel_and_in_the_clone(tmp_path, monkeypatch):
+    monkeypatch.setattr(colorizer_module, "_PACKAGE_DIR", tmp_path / "colorization")
+    with pytest.raises(ModelError, match="no model found"):
+        find_version_dir()
+    for base in (tmp_path, tmp_path / "colorization"):
+        version_dir = base / "saved_models" / "colorizer" / "1"
+        version_dir.mkdir(parents=True)
+        (version_dir / "saved_model.pb").touch()
+        assert find_version_dir() == version_dir
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "no info", "no weights", "cut weights", "garbage", "other"])
+def test_a_broken_model_is_one_clear_line(tiny_model_dir, tmp_path, damage):
+    model_dir = tmp_path / "model"
+    if damage == "empty":
+        model_dir.mkdir()
+    elif damage != "missing":
+        shutil.copytree(tiny_model_dir, model_dir)
+    weights = model_dir / "1" / "variables" / "variables.data-00000-of-00001"
+    if damage == "no info":
+        (model_dir / "1" / "assets.extra" / "colorizer.json").unlink()
+    elif damage == "no weights":
+        shutil.rmtree(model_dir / "1" / "variables")
+    elif damage == "cut weights":
+        weights.write_bytes(weights.read_bytes()[:10])
+    elif damage == "garbage":
+        (model_dir / "1" / "saved_model.pb").write_bytes(b"garbage")
+    elif damage == "other":
+        (model_dir / "1" / "assets.extra" / "colorizer.json").write_text(json.dumps({"name": "other"}))
+    with pytest.raises(ModelError) as caught:
+        Colorizer.load(model_dir)
+    assert str(caught.value).startswith(str(model_dir))
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from colorization import color
+from colorization.inference import processing
+
+
+@pytest.mark.parametrize(
+    "height, width, expected",
+    [
+        (512, 512, (256, 256)),
+        (4000, 6000, (256, 384)),
+        (6000, 4000, (384, 256)),
+        (512, 341, (384, 256)),  # 384.4 x 256
+        (80, 100, (256, 320)),  # enlarged
+        (256, 262, (256, 256)),  # rounded to a multiple of 32
+        (1000, 10000, (96, 1024)),  # the long side is limited to 4 x 256
+        (1, 1, (256, 256)),
+        (1, 50000, (32, 1024)),
+    ],
+)
+def test_work_shape(height, width, expected):
+    assert tuple(processing.work_shape(height, width, 256).numpy()) == expected
+
+
+def test_to_l_of_known_levels():
+    # L* of sRGB level 119 is 50.03.
+    rgb = np.array([0, 119, 255], np.uint8)[:, None, None].repeat(3, axis=-1)
+    np.testing.assert_allclose(processing.to_l(rgb)[:, 0, 0], [-1.0, 0.0007, 1.0], atol=2e-4)
+    np.testing.assert_allclose(processing.to_l(rgb.astype(np.uint16) * 257), processing.to_l(rgb), atol=1e-6)
+
+
+def test_to_l_weighs_the_channels():
+    rgb = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)[:, None]
+    np.testing.assert_allclose(processing.to_l(rgb)[:, 0, 0] * 50 + 50, [53.24, 87.73, 32.30], atol=0.01)
+
+
+def test_shrink_l_does_not_alias():
+    checkerboard = (np.indices((256, 256)).sum(axis=0) % 2 * 2.0 - 1.0).astype(np.float32)
+    small = processing.shrink_l(checkerboard[None, ..., None], (32, 32)).numpy()
+    assert small.shape == (1, 32, 32, 1)
+    np.testing.assert_allclose(small[:, 2:-2, 2:-2], 0.0, atol=0.02)
+
+
+def test_upsample_ab_is_smooth():
+    ramp = np.arange(8, dtype=np.float32)[None, None, :, None].repeat(2, axis=-1)
+    ab = processing.upsample_ab(ramp, (3, 80)).numpy()
+    assert ab.shape == (1, 3, 80, 2)
+    np.testing.assert_allclose(np.diff(ab[0, 0, 5:-5, 0]), 0.1, atol=1e-4)  # no blocks
+
+
+def test_recolor_joins_and_scales_chroma():
+    l = np.zeros((1, 1, 1), np.float32)  # noqa: E741
+    ab = np.array([[[0.1, -0.2]]], np.float32)
+    rgb = processing.recolor(l, ab, 0.5, tf.uint8)
+    assert rgb.dtype == tf.uint8
+    expected = color.lab_to_rgb(np.array([[[50.0, 0.05 * 110, -0.1 * 110]]], np.float32)) * 255
+    np.testing.assert_allclose(rgb, expected, atol=0.51)
+
+
+@pytest.mark.parametrize("dtype", [tf.uint8, tf.uint16], ids=lambda dtype: dtype.name)
+def test_grey_goes_through_unchanged(dtype):
+    grey = np.linspace(0, dtype.max, 4096).round().astype(dtype.as_numpy_dtype)
+    rgb = grey[:, None, None].repeat(3, axis=-1)
+    back = processing.recolor(processing.to_l(rgb), np.ones((4096, 1, 2), np.float32), 0.0, dtype)
+    assert back.dtype == dtype
+    # The conversion's own white is 1e-4 off; in 8 bits nothing remains of that.
+    np.testing.assert_allclose(np.asarray(back, np.int64), rgb, atol=dtype.max * 1.5e-4)

@@ -1,0 +1,48 @@
+"""Layers that the generators share."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from colorization.models.layers import ResizeLike, ResizeToMultiple, modulate
+
+
+@pytest.mark.parametrize(("size", "expected"), [((1, 1), (8, 8)), ((9, 16), (16, 16)), ((24, 17), (24, 24))])
+def test_resize_to_multiple_rounds_up(size, expected):
+    layer = ResizeToMultiple(8)
+    assert layer(tf.zeros((2, *size, 1))).shape == (2, *expected, 1)
+    assert layer.compute_output_shape((2, *size, 1)) == (2, *expected, 1)
+
+
+def test_resize_to_multiple_leaves_fitting_sizes_alone():
+    image = tf.random.stateless_uniform((1, 16, 24, 1), (0, 0))
+    assert ResizeToMultiple(8)(image) is image
+
+
+def test_resize_to_multiple_works_on_sizes_unknown_when_traced():
+    layer = ResizeToMultiple(8)
+    traced = tf.function(layer, input_signature=[tf.TensorSpec((None, None, None, 1))])
+    ramp = tf.reshape(tf.range(12.0), (1, 1, 12, 1)) * tf.ones((1, 8, 1, 1))
+    stretched = traced(ramp)
+    assert stretched.shape == (1, 8, 16, 1)
+    np.testing.assert_allclose(stretched, layer(ramp), atol=1e-5)
+    assert float(stretched[0, 0, 0, 0]) == 0.0 and float(stretched[0, 0, -1, 0]) == 11.0
+
+
+def test_resize_like_takes_the_size_of_its_reference():
+    resized = ResizeLike()(tf.constant([[[[0.0], [1.0]]]]), reference=tf.zeros((1, 2, 4, 3)))
+    np.testing.assert_allclose(resized[0, :, :, 0], [[0.0, 0.25, 0.75, 1.0]] * 2)
+
+
+def test_layers_survive_saving():
+    layer = ResizeToMultiple.from_config(ResizeToMultiple(32).get_config())
+    assert layer.multiple == 32
+
+
+def test_zero_noise_leaves_features_exactly_alone_and_other_noise_does_not():
+    x, z = keras.Input((4, 4, 6)), keras.Input((3,))
+    model = keras.Model([x, z], modulate(x, z, "mood"))
+    features = tf.random.stateless_normal((2, 4, 4, 6), (1, 2))
+    np.testing.assert_array_equal(model([features, tf.zeros((2, 3))]), features)
+    assert float(tf.reduce_max(tf.abs(model([features, tf.ones((2, 3))]) - features))) > 1e-3

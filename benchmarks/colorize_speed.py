@@ -59,8 +59,8 @@ def main(argv: list[str]) -> None:
         start = medians["start"]
         print(f"one photo of 64 px: {start:.2f} s, mostly TensorFlow's start; {peaks['start']:.2f} GiB")
         print(
-            f"100 photos of 512 px: {medians['folder']:.1f} s, {(medians['folder'] - start) / 100:.3f} s a photo after the "
-            f"start ({100 / (medians['folder'] - start):.1f} images/s); {peaks['folder']:.2f} GiB"
+            f"100 photos of 512 px: {medians['folder']:.1f} s, {(medians['folder'] - start) / 100:.3f} s a photo after "
+            f"the start ({100 / (medians['folder'] - start):.1f} images/s); {peaks['folder']:.2f} GiB"
         )
         print(
             f"one photo of 24 megapixels: {medians['large']:.2f} s in all, {medians['large'] - start:.2f} s after the "

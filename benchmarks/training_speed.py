@@ -56,7 +56,9 @@ def pipeline_rate(folder: Path) -> float:
     from colorization.data.skip_report import SkipReport
 
     files = image_io.list_photos([folder], recursive=True)[: NUM_PHOTOS.value]
-    photos = sources.make_file_source(files, max_short_side=2 * IMAGE_SIZE.value, report=SkipReport(), seed=0)
+    photos = sources.make_file_source(
+        files, max_short_side=2 * IMAGE_SIZE.value, report=SkipReport("benchmark"), seed=0
+    )
     batches = iter(dataset.make_train_dataset(photos, image_size=IMAGE_SIZE.value, batch_size=BATCH_SIZE.value, seed=0))
     return BATCH_SIZE.value / median_seconds(lambda: [next(batches) for _ in range(8)], NUM_REPEATS.value) * 8
 
@@ -120,9 +122,10 @@ def main(argv: list[str]) -> None:
         for adversarial in (False, True):
             rate, gflop = step_rate(adversarial=adversarial)
             phase = "adversarial" if adversarial else "warm-up"
+            share = 100 * rate * gflop / peaks[dtype]
             print(
                 f"{phase} step, {dtype}, batch {BATCH_SIZE.value}: {rate:.1f} images/s, {gflop:.2f} GFLOP an image, "
-                f"{100 * rate * gflop / peaks[dtype]:.0f} % of the convolution peak; pipeline/step = {pipeline / rate:.1f}"
+                f"{share:.0f} % of the convolution peak; pipeline/step = {pipeline / rate:.1f}"
             )
 
 

@@ -14,12 +14,14 @@ Exit statuses: 0 all done; 1 some inputs failed or the work broke off; 2 the cal
 """
 
 import contextlib
+import logging
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags
+from absl import logging as absl_logging
 
 
 class CommandError(Exception):
@@ -56,6 +58,8 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
         except KeyboardInterrupt:
             _fail("interrupted", 130)
 
+    absl_logging.set_verbosity(absl_logging.WARNING)  # TensorFlow's INFO lines mean nothing to a user
+    absl_logging.get_absl_handler().setFormatter(logging.Formatter("%(message)s"))
     app.run(guarded, argv=None if argv is None else list(argv), flags_parser=parse)
 
 

@@ -72,7 +72,7 @@ def normalize_l(lightness: tf.Tensor) -> tf.Tensor:
     return (lightness - L_CENTER) / L_SCALE
 
 
-def denormalize_l(l: tf.Tensor) -> tf.Tensor:  # noqa: E741 - the field's name
+def denormalize_l(l: tf.Tensor) -> tf.Tensor:
     """Maps `l` ([-1, 1]) to L* (0..100), any shape."""
     return l * L_SCALE + L_CENTER
 
@@ -82,7 +82,7 @@ def split_lab(lab: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return normalize_l(lab[..., :1]), lab[..., 1:] / AB_SCALE
 
 
-def join_lab(l: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:  # noqa: E741
+def join_lab(l: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
     """Joins normalized `l` (..., 1) and `ab` (..., 2) into `lab` (..., 3) in CIE units."""
     return tf.concat([denormalize_l(l), ab * AB_SCALE], axis=-1)
 
@@ -92,7 +92,7 @@ def rgb_to_l_ab(rgb: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return split_lab(rgb_to_lab(rgb))
 
 
-def l_ab_to_rgb(l: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:  # noqa: E741
+def l_ab_to_rgb(l: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
     """Converts normalized `l` (..., H, W, 1) and `ab` (..., H, W, 2) to `rgb` (..., H, W, 3) in [0, 1]."""
     return lab_to_rgb(join_lab(l, ab))
 

@@ -50,7 +50,7 @@ def main(argv: list[str]) -> int:
             seed=SEED.value,
         )
         records.write_index(plan, output_dir)
-        report = SkipReport()
+        report = SkipReport("prepared")
         with ThreadPoolExecutor(NUM_THREADS.value) as pool:
             jobs = pool.map(lambda i: records.write_shard(plan, i, output_dir, report), range(plan.num_shards))
             num_written = sum(tqdm(jobs, total=plan.num_shards, unit="shard", disable=None))

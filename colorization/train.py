@@ -34,8 +34,8 @@ Z_DIM = flags.DEFINE_integer("z_dim", 8, "Length of the noise vector.", 1, 256)
 
 IMAGE_SIZE = flags.DEFINE_integer("image_size", 128, "Side of the training crops in pixels.", 32, 1024)
 MIN_AREA = flags.DEFINE_float("min_area", 0.3, "Smallest part of a photo's area that a crop takes.", 0.01, 1.0)
-AGING_PROBABILITY = flags.DEFINE_float(
-    "aging_probability", 0.5, "Share of photos whose lightness is aged: faded, blurred, grainy.", 0.0, 1.0
+AGED_SHARE = flags.DEFINE_float(
+    "aged_share", 0.5, "Share of photos whose lightness is aged: faded, blurred, grainy.", 0.0, 1.0
 )
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Photos per step.", 1)
 MAX_STEPS = flags.DEFINE_integer("max_steps", 10_000, "Steps in all; the cosine schedule ends there.", 1)
@@ -102,6 +102,7 @@ def _make_sources(run_dir: Path):
     from colorization.data.skip_report import SkipReport
 
     max_short_side = 2 * IMAGE_SIZE.value
+    report, val_report = SkipReport("training", run_dir / "skipped.csv"), SkipReport("validation")
     if DATA_DIR.value is not None:
         files = image_io.list_photos([Path(DATA_DIR.value)], recursive=True)
         if VAL_DATA_DIR.value is not None:
@@ -112,26 +113,31 @@ def _make_sources(run_dir: Path):
             if not found:
                 folder = VAL_DATA_DIR.value or DATA_DIR.value if name == "validation" else DATA_DIR.value
                 raise cli.UsageError(f"{folder}: no {name} photos found")
-        report = SkipReport(len(files), run_dir / "skipped.csv")
         train = sources.make_file_source(files, max_short_side=max_short_side, report=report, seed=SEED.value)
         # Every k-th file, so that a sorted list of folders is represented evenly.
         val_files = val_files[:: math.ceil(len(val_files) / NUM_VAL_PHOTOS.value)]
-        return train, sources.make_file_source(val_files, max_short_side=max_short_side, report=SkipReport())
+        return train, sources.make_file_source(val_files, max_short_side=max_short_side, report=val_report)
     if TFDS.value is not None:
         percent = max(1, round(VAL_PERCENT.value))
-        make = lambda split: sources.make_tfds_source(  # noqa: E731
-            TFDS.value, split=split, max_short_side=max_short_side, report=SkipReport(), data_dir=TFDS_DATA_DIR.value
+        train, val = (
+            sources.make_tfds_source(
+                TFDS.value,
+                split=split,
+                max_short_side=max_short_side,
+                report=split_report,
+                data_dir=TFDS_DATA_DIR.value,
+            )
+            for split, split_report in ((f"train[{percent}%:]", report), (f"train[:{percent}%]", val_report))
         )
-        return make(f"train[{percent}%:]"), make(f"train[:{percent}%]").take(NUM_VAL_PHOTOS.value)
-    source = sources.make_record_source(RECORDS.value, report=SkipReport())
-    return source.skip(NUM_VAL_PHOTOS.value), source.take(NUM_VAL_PHOTOS.value)
+        return train, val.take(NUM_VAL_PHOTOS.value)
+    train = sources.make_record_source(RECORDS.value, report=report).skip(NUM_VAL_PHOTOS.value)
+    val = sources.make_record_source(RECORDS.value, report=val_report).take(NUM_VAL_PHOTOS.value)
+    return train, val
 
 
 def _config_flags() -> dict:
     """All of this command's flags, and whether the encoder's structure is that of a pretrained one."""
-    from absl import flags as absl_flags
-
-    own = absl_flags.FLAGS.get_key_flags_for_module(absl_flags.FLAGS.find_module_defining_flag("run_dir"))
+    own = flags.FLAGS.get_key_flags_for_module(flags.FLAGS.find_module_defining_flag("run_dir"))
     values = {flag.name: flag.value for flag in own}
     pretrained = GENERATOR.value == "mobilenet_unet" and ENCODER_WEIGHTS.value != "none"
     return values | {"pretrained_encoder": pretrained}
@@ -207,7 +213,7 @@ def _fit(gan, manager, train_photos, val_photos, run_dir: Path) -> int:
         seed=SEED.value,
         first_step=step,
         min_area=MIN_AREA.value,
-        aging_probability=AGING_PROBABILITY.value,
+        aged_share=AGED_SHARE.value,
         cache=CACHE.value,
     )
     val = dataset.make_val_dataset(val_photos, image_size=IMAGE_SIZE.value, batch_size=BATCH_SIZE.value)

@@ -51,7 +51,7 @@ def test_round_trip_inside_tf_data_is_exact_in_8_bits(rgb_cube):
 
 
 def test_normalized_ranges_of_the_whole_cube(rgb_cube):
-    l, ab = color.rgb_to_l_ab(rgb_cube)  # noqa: E741
+    l, ab = color.rgb_to_l_ab(rgb_cube)
     assert l.shape == (52, 2704, 1) and ab.shape == (52, 2704, 2)
     assert float(tf.reduce_min(l)) == pytest.approx(-1.0, abs=1e-4)
     assert float(tf.reduce_max(l)) == pytest.approx(1.0, abs=1e-4)
@@ -59,7 +59,7 @@ def test_normalized_ranges_of_the_whole_cube(rgb_cube):
 
 
 def test_normalization_is_lightness_over_50_minus_1_and_chroma_over_110():
-    l, ab = color.split_lab(tf.constant([[75.0, 55.0, -110.0]]))  # noqa: E741
+    l, ab = color.split_lab(tf.constant([[75.0, 55.0, -110.0]]))
     np.testing.assert_allclose(l, [[0.5]])
     np.testing.assert_allclose(ab, [[0.5, -1.0]])
     np.testing.assert_allclose(color.join_lab(l, ab), [[75.0, 55.0, -110.0]])

@@ -7,7 +7,7 @@ import pytest
 
 def build_tiny_generator() -> keras.Model:
     """ab = (0.3 - 0.1 l + 0.1 z0, -0.2 + 0.05 l + 0.1 z1), with a normalization that does nothing."""
-    l = keras.Input((None, None, 1), name="l")  # noqa: E741
+    l = keras.Input((None, None, 1), name="l")
     z = keras.Input((2,), name="z")
     chroma = keras.layers.Conv2D(2, 1, name="chroma")
     mood = keras.layers.Dense(2, use_bias=False, name="mood")

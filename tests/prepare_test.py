@@ -28,7 +28,7 @@ def test_writes_shards_names_the_broken_and_resumes(tmp_path):
     done = prepare(*flags)
     assert done.returncode == 0, done.stderr
     assert "3 shards written, 0 were there" in done.stdout
-    assert "4 of 5 photos used, 1 skipped\n  grey.png: grey" in done.stdout
+    assert "prepared: 4 of 5 photos used, 1 skipped\n  grey.png: grey" in done.stdout
     (shards / "photos-00001-of-00003.tfrecord").unlink()
     assert "1 shards written, 2 were there" in prepare(*flags).stdout
     other = prepare(*flags, "--jpeg_quality=50")

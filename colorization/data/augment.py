@@ -33,7 +33,7 @@ def random_crop_and_flip(rgb: tf.Tensor, seed: tf.Tensor, *, size: int, min_area
     return tf.ensure_shape(crop / 255.0, (size, size, 3))
 
 
-def age_lightness(l: tf.Tensor, seed: tf.Tensor, *, probability: float) -> tf.Tensor:  # noqa: E741
+def age_lightness(l: tf.Tensor, seed: tf.Tensor, *, share: float) -> tf.Tensor:
     """Ages the lightness of a part of the batch; the chroma to be learnt stays what it was.
 
     Each chosen photo gets a random gamma, fading (raised blacks, lowered whites), and, half of the time each, the
@@ -42,23 +42,30 @@ def age_lightness(l: tf.Tensor, seed: tf.Tensor, *, probability: float) -> tf.Te
     Args:
       l: float32 (B, H, W, 1) in [-1, 1].
       seed: int32 or int64 (2,).
-      probability: share of photos that are changed.
+      share: of the batch, in [0, 1]; that many photos, rounded up, are chosen at random.
 
     Returns:
       float32 (B, H, W, 1) in [-1, 1].
     """
+    if share == 0.0:
+        return l
     batch = tf.shape(l)[0]
-    # One draw per photo and knob; knob number n is the seed's offset.
-    draw = lambda n, low, high: tf.random.stateless_uniform((batch, 1, 1, 1), seed + n, low, high)  # noqa: E731
-    value = (l + 1.0) / 2.0
-    value = tf.pow(value, tf.exp(draw(0, -0.5, 0.5)))
-    value = value + tf.round(draw(1, 0.0, 1.0)) * draw(2, 0.3, 1.0) * (_blur(value) - value)
-    black, white = draw(3, 0.0, 0.2), draw(4, 0.75, 1.0)
+    num_aged = tf.cast(tf.math.ceil(share * tf.cast(batch, tf.float32)), tf.int32)
+    chosen = tf.argsort(tf.random.stateless_uniform((batch,), seed))[:num_aged]
+
+    def draw(knob: int, low: float, high: float) -> tf.Tensor:
+        """One number per photo; the knob's number sets its seed apart."""
+        return tf.random.stateless_uniform((num_aged, 1, 1, 1), seed + knob, low, high)
+
+    value = (tf.gather(l, chosen) + 1.0) / 2.0
+    value = tf.pow(value, tf.exp(draw(1, -0.5, 0.5)))
+    value = value + tf.round(draw(2, 0.0, 1.0)) * draw(3, 0.3, 1.0) * (_blur(value) - value)
+    black, white = draw(4, 0.0, 0.2), draw(5, 0.75, 1.0)
     value = black + (white - black) * value
-    grain = tf.random.stateless_normal(tf.shape(l), seed + 5)
-    value = value + tf.round(draw(6, 0.0, 1.0)) * draw(7, 0.0, 0.06) * grain
+    grain = tf.random.stateless_normal(tf.shape(value), seed + 6)
+    value = value + tf.round(draw(7, 0.0, 1.0)) * draw(8, 0.0, 0.06) * grain
     aged = tf.clip_by_value(value, 0.0, 1.0) * 2.0 - 1.0
-    return tf.where(draw(8, 0.0, 1.0) < probability, aged, l)
+    return tf.tensor_scatter_nd_update(l, chosen[:, tf.newaxis], aged)
 
 
 def _blur(value: tf.Tensor) -> tf.Tensor:

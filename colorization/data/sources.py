@@ -1,7 +1,7 @@
 """Where photos come from: a folder of image files, a TFDS data set, or TFRecord shards.
 
 Each `make_*_source` returns a tf.data.Dataset of single photos, `rgb` uint8 (H, W, 3) of any size, in a fixed order
-and without the broken and the grey ones, which go into the SkipReport.
+and without the broken and the grey ones, which go into the SkipReport. The report is finished with the first pass.
 """
 
 import zlib
@@ -77,7 +77,7 @@ def make_file_source(
     if seed is not None:
         dataset = dataset.shuffle(max(len(paths), 1), seed=seed, reshuffle_each_iteration=False)
     dataset = dataset.map(read_op, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return _usable_only(dataset)
+    return _usable_only(dataset, report)
 
 
 def make_record_source(pattern: str, *, report: SkipReport) -> tf.data.Dataset:
@@ -171,11 +171,19 @@ def _without_grey(named: tf.data.Dataset, report: SkipReport) -> tf.data.Dataset
     def check_op(name: tf.Tensor, rgb: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return rgb, tf.ensure_shape(tf.numpy_function(check, [name, rgb], tf.bool, stateful=True), ())
 
-    return _usable_only(named.map(check_op))
+    return _usable_only(named.map(check_op), report)
 
 
-def _usable_only(flagged: tf.data.Dataset) -> tf.data.Dataset:
-    """Keeps the `rgb` of the pairs (rgb, usable) that are usable."""
+def _usable_only(flagged: tf.data.Dataset, report: SkipReport) -> tf.data.Dataset:
+    """Keeps the `rgb` of the pairs (rgb, usable) that are usable, and finishes the report behind the last one."""
+
+    def finish(_: int) -> tuple[np.ndarray, bool]:
+        report.finish()
+        return np.zeros((1, 1, 3), np.uint8), False
+
+    def finish_op(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        rgb, usable = tf.numpy_function(finish, [index], (tf.uint8, tf.bool), stateful=True)
+        return tf.ensure_shape(rgb, (None, None, 3)), tf.ensure_shape(usable, ())
 
     def is_usable(rgb: tf.Tensor, usable: tf.Tensor) -> tf.Tensor:
         return usable
@@ -183,4 +191,5 @@ def _usable_only(flagged: tf.data.Dataset) -> tf.data.Dataset:
     def take_rgb(rgb: tf.Tensor, usable: tf.Tensor) -> tf.Tensor:
         return rgb
 
-    return flagged.filter(is_usable).map(take_rgb)
+    end = tf.data.Dataset.from_tensors(0).map(finish_op)
+    return flagged.concatenate(end).filter(is_usable).map(take_rgb)

@@ -88,7 +88,7 @@ def make_grey(rgb: tf.Tensor) -> tf.Tensor:
     Returns:
       rgb uint8 (B, H, W, 3) with R = G = B exactly.
     """
-    l, ab = color.rgb_to_l_ab(tf.cast(rgb, tf.float32) / 255.0)  # noqa: E741
+    l, ab = color.rgb_to_l_ab(tf.cast(rgb, tf.float32) / 255.0)
     grey = color.to_uint8(color.l_ab_to_rgb(l, tf.zeros_like(ab)))
     # Rounding may leave the channels one level apart; one of them for all three keeps the input truly grey.
     return tf.repeat(grey[..., 1:2], 3, axis=-1)

@@ -127,7 +127,7 @@ class Colorizer:
             groups.setdefault(tuple(shape), []).append(index)
         small_ab: dict[int, tf.Tensor] = {}
         for shape, indices in groups.items():
-            l = tf.concat([processing.shrink_l(lightness[i][np.newaxis], shape) for i in indices], axis=0)  # noqa: E741
+            l = tf.concat([processing.shrink_l(lightness[i][np.newaxis], shape) for i in indices], axis=0)
             ab = self._predict(l=l, z=tf.repeat(z[np.newaxis], len(indices), axis=0))["ab"]
             small_ab |= {index: ab[row : row + 1] for row, index in enumerate(indices)}
         return [_recolor(lightness[i], small_ab[i], saturation, photo.dtype) for i, photo in enumerate(photos)]
@@ -196,16 +196,16 @@ def _convert_to_l(rgb: tf.Tensor) -> tf.Tensor:
 
 
 @tf.function(jit_compile=True)
-def _recolor_uint8(l: tf.Tensor, ab: tf.Tensor, saturation: tf.Tensor) -> tf.Tensor:  # noqa: E741
+def _recolor_uint8(l: tf.Tensor, ab: tf.Tensor, saturation: tf.Tensor) -> tf.Tensor:
     return processing.recolor(l, ab, saturation, tf.uint8)
 
 
 @tf.function(jit_compile=True)
-def _recolor_uint16(l: tf.Tensor, ab: tf.Tensor, saturation: tf.Tensor) -> tf.Tensor:  # noqa: E741
+def _recolor_uint16(l: tf.Tensor, ab: tf.Tensor, saturation: tf.Tensor) -> tf.Tensor:
     return processing.recolor(l, ab, saturation, tf.uint16)
 
 
-def _recolor(l: np.ndarray, ab: tf.Tensor, saturation: float, dtype: np.dtype) -> np.ndarray:  # noqa: E741
+def _recolor(l: np.ndarray, ab: tf.Tensor, saturation: float, dtype: np.dtype) -> np.ndarray:
     """`processing.recolor` of a whole photo: `l` (H, W, 1), `ab` (1, h, w, 2) at the work size."""
     full_ab = np.asarray(processing.upsample_ab(ab, l.shape[:2])[0])  # .numpy() would copy it
     function = _recolor_uint8 if dtype == np.uint8 else _recolor_uint16

@@ -19,7 +19,7 @@ from colorization import color
 _EPSILON = 1e-9  # a channel that does not move with chroma (grey) never leaves [0, 1]
 
 
-def limit_chroma(l: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:  # noqa: E741
+def limit_chroma(l: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
     """Scales chroma down to what sRGB can show at this lightness.
 
     Args:

@@ -35,11 +35,11 @@ def work_shape(height: tf.Tensor, width: tf.Tensor, work_size: int) -> tf.Tensor
 def to_l(rgb: tf.Tensor) -> tf.Tensor:
     """Takes the lightness of uint8 or uint16 sRGB (..., H, W, 3): `l`, float32 (..., H, W, 1) in [-1, 1]."""
     rgb = tf.convert_to_tensor(rgb)
-    l, _ = color.rgb_to_l_ab(tf.cast(rgb, tf.float32) / rgb.dtype.max)  # noqa: E741
+    l, _ = color.rgb_to_l_ab(tf.cast(rgb, tf.float32) / rgb.dtype.max)
     return l
 
 
-def shrink_l(l: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:  # noqa: E741
+def shrink_l(l: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
     """Resizes `l` (B, H, W, 1) to `shape` (height, width), without aliasing."""
     return tf.image.resize(l, shape, antialias=True)
 
@@ -52,7 +52,7 @@ def upsample_ab(ab: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
     return tf.image.resize(ab, shape)
 
 
-def recolor(l: tf.Tensor, ab: tf.Tensor, saturation: tf.Tensor, dtype: tf.DType) -> tf.Tensor:  # noqa: E741
+def recolor(l: tf.Tensor, ab: tf.Tensor, saturation: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     """Joins lightness and chroma, which is reduced where sRGB could not show it at that lightness.
 
     Args:

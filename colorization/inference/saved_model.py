@@ -115,7 +115,7 @@ class _ExportModule(tf.Module):
         self.work_size = work_size
         self._z_spec = tf.TensorSpec([None, self.z_dim], tf.float32, name="z")
         self.predict = tf.function(
-            lambda l, z: generator([l, z], training=False),  # noqa: E741
+            lambda l, z: generator([l, z], training=False),
             input_signature=[_L_SPEC, self._z_spec],
         )
 
@@ -124,10 +124,10 @@ class _ExportModule(tf.Module):
         rgb_spec = tf.TensorSpec([None, None, None, 3], tf.uint8, name="rgb")
         bytes_spec = tf.TensorSpec([None], tf.string, name="image_bytes")
 
-        def predict_ab(l):  # noqa: E741
+        def predict_ab(l):
             return {"ab": self._predict_any(l, self._zeros(l))}
 
-        def sample_ab(l, z):  # noqa: E741
+        def sample_ab(l, z):
             return {"ab": self._predict_any(l, z)}
 
         def colorize(rgb):
@@ -140,10 +140,10 @@ class _ExportModule(tf.Module):
             "sample_ab": tf.function(sample_ab, input_signature=[_L_SPEC, self._z_spec]),
         }
 
-    def _zeros(self, l: tf.Tensor) -> tf.Tensor:  # noqa: E741
+    def _zeros(self, l: tf.Tensor) -> tf.Tensor:
         return tf.zeros([tf.shape(l)[0], self.z_dim])
 
-    def _predict_any(self, l: tf.Tensor, z: tf.Tensor) -> tf.Tensor:  # noqa: E741
+    def _predict_any(self, l: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
         """The network, which cannot take an empty batch, or an empty answer."""
         empty = tf.zeros(tf.concat([tf.shape(l)[:3], [2]], axis=0))
         ab = tf.cond(tf.size(l) > 0, lambda: self.predict(l, z), lambda: empty)
@@ -156,7 +156,7 @@ class _ExportModule(tf.Module):
 
     def _colorize_some(self, rgb: tf.Tensor) -> tf.Tensor:
         shape = tf.shape(rgb)[1:3]
-        l = processing.to_l(rgb)  # noqa: E741
+        l = processing.to_l(rgb)
         small = processing.shrink_l(l, processing.work_shape(shape[0], shape[1], self.work_size))
         ab = processing.upsample_ab(self.predict(small, self._zeros(small)), shape)
         return processing.recolor(l, ab, 1.0, tf.uint8)

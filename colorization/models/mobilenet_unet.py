@@ -59,7 +59,7 @@ def build_mobilenet_unet(
         encoder = build_folded_encoder(alpha=alpha, frozen_until=frozen_until)
     else:
         encoder = build_mobilenet_encoder(encoder_weights, alpha=alpha, frozen_until=frozen_until)
-    l = keras.Input((None, None, 1), name="l")  # noqa: E741
+    l = keras.Input((None, None, 1), name="l")
     z = keras.Input((z_dim,), name="z")
     stretched = ResizeToMultiple(32, name="to_multiple_of_32")(l)
     *skips, x = encoder(layers.Concatenate(name="grey_rgb")([stretched] * 3))

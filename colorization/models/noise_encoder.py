@@ -30,7 +30,7 @@ def build_noise_encoder(*, z_dim: int = 8, base_filters: int = 32) -> keras.Mode
     Returns:
       keras.Model with inputs [l, ab] and outputs [mean, log_variance].
     """
-    l = keras.Input((None, None, 1), name="l")  # noqa: E741
+    l = keras.Input((None, None, 1), name="l")
     ab = keras.Input((None, None, 2), name="ab")
     x = layers.Concatenate(name="lab")([l, ab])
     x = layers.AveragePooling2D(8, name="eighth")(x)

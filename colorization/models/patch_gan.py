@@ -6,8 +6,8 @@ Inputs:
 Output:
   logits: (B, h, w, 1) float32, one per overlapping 70x70 patch (14x14 of them at 128 px); above 0 means real.
 
-Five 4x4 convolutions, three of stride 2, with 1, 2, 4, 4 times base_filters channels and one logit; spectral normalization instead of batch norm keeps the discriminator
-1-Lipschitz, which is what the hinge loss wants.
+Five 4x4 convolutions, three of stride 2, with 1, 2, 4, 4 times base_filters channels and one logit. Spectral
+normalization instead of batch norm keeps the discriminator 1-Lipschitz, which is what the hinge loss wants.
 
 Papers: PatchGAN, Isola et al. 2017 (arXiv:1611.07004); spectral normalization, Miyato et al. 2018 (arXiv:1802.05957).
 """
@@ -26,7 +26,7 @@ def build_patch_gan(*, base_filters: int = 32) -> keras.Model:
     Returns:
       keras.Model with inputs [l, ab] and output logits. Call it with training=True to update its spectral norms.
     """
-    l = keras.Input((None, None, 1), name="l")  # noqa: E741
+    l = keras.Input((None, None, 1), name="l")
     ab = keras.Input((None, None, 2), name="ab")
     x = layers.Concatenate(name="lab")([l, ab])
     for stage, stride in enumerate((2, 2, 2, 1)):

@@ -27,7 +27,7 @@ def build_pix2pix_unet(*, z_dim: int = 8, base_filters: int = 64, num_stages: in
     Returns:
       keras.Model with inputs [l, z] and output ab.
     """
-    l = keras.Input((None, None, 1), name="l")  # noqa: E741
+    l = keras.Input((None, None, 1), name="l")
     z = keras.Input((z_dim,), name="z")
     x = ResizeToMultiple(2**num_stages, name="to_multiple")(l)
     skips = []

@@ -45,8 +45,8 @@ class SaveAndStop(keras.callbacks.Callback):
             bad = int(self.model.num_bad_steps_in_row)
             if bad >= MAX_BAD_STEPS_IN_ROW:
                 raise NonFiniteLossError(
-                    f"the loss was not finite for {bad} steps in a row, up to step {step}; weights are those of the last "
-                    "good step. Lower --learning_rate, or look for broken pixels in the data"
+                    f"the loss was not finite for {bad} steps in a row, up to step {step}; weights are those of the "
+                    "last good step. Lower --learning_rate, or look for broken pixels in the data"
                 )
         out_of_time = self.max_seconds is not None and time.monotonic() - self._start > self.max_seconds
         if step >= self.max_steps or out_of_time or self.terminated:
@@ -117,7 +117,7 @@ class TensorBoardLog(keras.callbacks.Callback):
 
     def _grid(self) -> tf.Tensor:
         """Rows of (lightness, result at z = 0, original): uint8 (N * S, 3 * S, 3)."""
-        l, real_ab = self._photos  # noqa: E741
+        l, real_ab = self._photos
         z = tf.zeros((l.shape[0], self.model.generator.inputs[1].shape[-1]))
         fake_ab = tf.cast(self.model.ema_generator([l, z], training=False), tf.float32)
         columns = [color.l_ab_to_rgb(l, ab) for ab in (tf.zeros_like(real_ab), fake_ab, real_ab)]

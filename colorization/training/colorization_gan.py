@@ -110,19 +110,19 @@ class ColorizationGAN(keras.Model):
 
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Runs one step on (l, ab) and returns the running means."""
-        l, real_ab = data  # noqa: E741
+        l, real_ab = data
         fake_ab, values, apply_generator = self.train_generator(l, real_ab)
         finite = tf.math.is_finite(values["loss"]) & tf.math.is_finite(values["gradient_norm"])
-        apply_discriminator = lambda: None  # noqa: E731
+        updates = [apply_generator]
         if self.discriminator is not None:
             loss, norm, apply_discriminator = self.train_discriminator(l, real_ab, fake_ab)
             values["discriminator_loss"] = loss
             finite &= tf.math.is_finite(loss) & tf.math.is_finite(norm)
+            updates.append(apply_discriminator)
 
         def apply() -> tf.Tensor:
-            apply_generator()
-            apply_discriminator()
-            self.update_average()
+            for update in [*updates, self.update_average]:
+                update()
             for name, value in values.items():
                 self.train_means[name].update_state(value)
             return tf.constant(0, tf.int64)
@@ -131,7 +131,7 @@ class ColorizationGAN(keras.Model):
         self.step.assign_add(1)
         return {m.name: m.result() for m in self.train_means.values()}
 
-    def train_generator(self, l: tf.Tensor, real_ab: tf.Tensor):  # noqa: E741
+    def train_generator(self, l: tf.Tensor, real_ab: tf.Tensor):
         """Computes the generator's and noise encoder's losses and gradients.
 
         Args:
@@ -166,7 +166,7 @@ class ColorizationGAN(keras.Model):
 
         return fake_ab, values, apply
 
-    def train_discriminator(self, l: tf.Tensor, real_ab: tf.Tensor, fake_ab: tf.Tensor):  # noqa: E741
+    def train_discriminator(self, l: tf.Tensor, real_ab: tf.Tensor, fake_ab: tf.Tensor):
         """Computes the discriminator's loss and gradients.
 
         Args:
@@ -186,7 +186,7 @@ class ColorizationGAN(keras.Model):
         gradients, norm = self._clipped_gradients(tape, loss, variables)
         return loss, norm, lambda: self.discriminator_optimizer.apply(gradients, variables)
 
-    def sample_noise(self, l: tf.Tensor, real_ab: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:  # noqa: E741
+    def sample_noise(self, l: tf.Tensor, real_ab: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Draws `z` (B, z_dim) for a batch, and the KL loss of the part that the noise encoder chose."""
         z_dim = self.generator.inputs[1].shape[-1]
         batch = tf.shape(l)[0]
@@ -199,7 +199,7 @@ class ColorizationGAN(keras.Model):
 
     def test_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Measures the averaged generator at z = 0 on (l, ab): loss, PSNR in dB, colorfulness, and grey beside it."""
-        l, real_ab = data  # noqa: E741
+        l, real_ab = data
         z = tf.zeros((tf.shape(l)[0], self.generator.inputs[1].shape[-1]))
         fake_ab = tf.cast(self.ema_generator([l, z], training=False), tf.float32)
         chromas = (real_ab, fake_ab, tf.zeros_like(real_ab))

@@ -39,21 +39,23 @@ def test_crops_cover_at_least_the_given_area_and_half_are_flipped():
 
 
 def test_aging_touches_the_given_share_of_photos():
-    l = tf.random.stateless_uniform((200, 8, 8, 1), (0, 1), -1.0, 1.0)  # noqa: E741
-    aged = augment.age_lightness(l, tf.constant([3, 4], tf.int64), probability=0.5)
-    changed = tf.reduce_any(aged != l, axis=(1, 2, 3)).numpy()
-    assert 70 <= changed.sum() <= 130
-    assert float(tf.reduce_min(aged)) >= -1.0 and float(tf.reduce_max(aged)) <= 1.0
-    np.testing.assert_array_equal(augment.age_lightness(l, tf.constant([3, 4], tf.int64), probability=0.0), l)
+    l = tf.random.stateless_uniform((20, 8, 8, 1), (0, 1), -1.0, 1.0)
+    chosen = []
+    for index in range(3):
+        aged = augment.age_lightness(l, tf.constant([3, 16 * index], tf.int64), share=0.3)
+        chosen.append(tuple(np.flatnonzero(tf.reduce_any(aged != l, axis=(1, 2, 3)))))
+        assert float(tf.reduce_min(aged)) >= -1.0 and float(tf.reduce_max(aged)) <= 1.0
+    assert [len(rows) for rows in chosen] == [6, 6, 6] and len(set(chosen)) == 3
+    np.testing.assert_array_equal(augment.age_lightness(l, tf.constant([3, 4], tf.int64), share=0.0), l)
 
 
 def test_aging_fades_and_is_deterministic():
     black_and_white = tf.concat([tf.fill((64, 8, 8, 1), -1.0), tf.fill((64, 8, 8, 1), 1.0)], axis=2)
     seed = tf.constant([5, 6], tf.int64)
-    aged = augment.age_lightness(black_and_white, seed, probability=1.0)
+    aged = augment.age_lightness(black_and_white, seed, share=1.0)
     contrast = tf.reduce_mean(aged[:, :, 12:], axis=(1, 2)) - tf.reduce_mean(aged[:, :, :4], axis=(1, 2))
     assert 1.0 < float(tf.reduce_mean(contrast)) < 1.8
-    np.testing.assert_array_equal(aged, augment.age_lightness(black_and_white, seed, probability=1.0))
+    np.testing.assert_array_equal(aged, augment.age_lightness(black_and_white, seed, share=1.0))
 
 
 @pytest.mark.parametrize("convert", [lambda f: f, tf.function], ids=["eager", "graph"])

@@ -21,7 +21,7 @@ def solid_photos() -> tf.data.Dataset:
 
 
 def make(**changes) -> tf.data.Dataset:
-    settings = {"image_size": 16, "batch_size": 2, "seed": 3, "aging_probability": 0.0} | changes
+    settings = {"image_size": 16, "batch_size": 2, "seed": 3, "aged_share": 0.0} | changes
     return dataset.make_train_dataset(solid_photos(), **settings)
 
 
@@ -31,7 +31,7 @@ def take(batches: tf.data.Dataset, num: int) -> list[tuple[np.ndarray, np.ndarra
 
 def test_batches_hold_the_photos_in_lab():
     seen = set()
-    for l, ab in take(make(), 5):  # noqa: E741
+    for l, ab in take(make(), 5):
         assert l.shape == (2, 16, 16, 1) and ab.shape == (2, 16, 16, 2) and l.dtype == ab.dtype == np.float32
         rgb = np.round(color.l_ab_to_rgb(l, ab).numpy() * 255).astype(int)
         assert (rgb == rgb[:, :1, :1]).all()
@@ -40,7 +40,7 @@ def test_batches_hold_the_photos_in_lab():
 
 
 def test_same_seed_same_batches_other_seed_other_batches():
-    aged = {"aging_probability": 1.0}
+    aged = {"aged_share": 1.0}
     first, again, other = take(make(**aged), 4), take(make(**aged), 4), take(make(seed=4, **aged), 4)
     for (l, ab), (l_again, ab_again) in zip(first, again, strict=True):
         np.testing.assert_array_equal(l, l_again)
@@ -50,8 +50,8 @@ def test_same_seed_same_batches_other_seed_other_batches():
 
 @pytest.mark.parametrize("first_step", [1, 4])
 def test_a_resumed_run_sees_what_the_uninterrupted_one_would(first_step):
-    whole = take(make(aging_probability=1.0), 7)
-    resumed = take(make(aging_probability=1.0, first_step=first_step), 7 - first_step)
+    whole = take(make(aged_share=1.0), 7)
+    resumed = take(make(aged_share=1.0, first_step=first_step), 7 - first_step)
     for (l, ab), (l_resumed, ab_resumed) in zip(whole[first_step:], resumed, strict=True):
         np.testing.assert_array_equal(l, l_resumed)
         np.testing.assert_array_equal(ab, ab_resumed)
@@ -71,7 +71,7 @@ def test_photos_are_cached_but_crops_are_not():
 
 
 def test_aging_changes_lightness_only():
-    (l, ab), (aged_l, aged_ab) = take(make(), 1)[0], take(make(aging_probability=1.0), 1)[0]
+    (l, ab), (aged_l, aged_ab) = take(make(), 1)[0], take(make(aged_share=1.0), 1)[0]
     np.testing.assert_array_equal(ab, aged_ab)
     assert (l != aged_l).any()
 
@@ -88,8 +88,8 @@ def test_validation_takes_the_centre_square_of_each_photo_once():
     assert int(batches.cardinality()) == 2
     for _ in range(2):
         pairs = list(batches.as_numpy_iterator())
-        assert [len(l) for l, _ in pairs] == [2, 1]  # noqa: E741
+        assert [len(l) for l, _ in pairs] == [2, 1]
         expected_l, expected_ab = color.rgb_to_l_ab(tf.constant([[[200, 150, 40]]], tf.float32) / 255.0)
-        for l, ab in pairs:  # noqa: E741
+        for l, ab in pairs:
             np.testing.assert_allclose(l, np.broadcast_to(expected_l, l.shape), atol=1e-3)
             np.testing.assert_allclose(ab, np.broadcast_to(expected_ab, ab.shape), atol=1e-3)

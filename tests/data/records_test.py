@@ -37,10 +37,10 @@ def test_plan_covers_each_photo_once_and_depends_on_the_seed_only(photos):
 
 
 def test_what_is_written_is_read_back(photos, tmp_path):
-    plan, report = plan_of(photos), SkipReport()
+    plan, report = plan_of(photos), SkipReport("training")
     assert all(records.write_shard(plan, index, tmp_path, report) for index in range(3))
     assert sorted(report.skipped) == ["broken.png", "grey.png"] and report.num_seen == 7
-    source = sources.make_record_source(str(tmp_path / "photos-*.tfrecord"), report=SkipReport())
+    source = sources.make_record_source(str(tmp_path / "photos-*.tfrecord"), report=SkipReport("training"))
     read = {round(rgb[..., 0].mean() / 20): rgb for rgb in source.as_numpy_iterator()}
     assert sorted(read) == list(range(5))
     for index, rgb in read.items():
@@ -49,9 +49,9 @@ def test_what_is_written_is_read_back(photos, tmp_path):
 
 def test_shards_that_are_there_are_not_written_again(photos, tmp_path):
     plan = plan_of(photos)
-    records.write_shard(plan, 1, tmp_path, SkipReport())
+    records.write_shard(plan, 1, tmp_path, SkipReport("training"))
     before = (tmp_path / plan.shard_name(1)).stat().st_mtime_ns
-    report = SkipReport()
+    report = SkipReport("training")
     assert not records.write_shard(plan, 1, tmp_path, report)
     assert (tmp_path / plan.shard_name(1)).stat().st_mtime_ns == before and report.num_seen == 0
 

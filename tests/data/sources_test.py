@@ -34,9 +34,9 @@ def read_all(dataset: tf.data.Dataset) -> list[np.ndarray]:
     return list(dataset.as_numpy_iterator())
 
 
-def test_file_source_reads_every_format_and_names_what_it_skips(folder):
+def test_file_source_reads_every_format_and_names_what_it_skips(folder, caplog):
     files = sorted(folder.iterdir())
-    report = SkipReport(num_total=len(files))
+    report = SkipReport("training")
     photos = read_all(sources.make_file_source(files, max_short_side=64, report=report))
     assert [photo.shape for photo in photos] == [(24, 32, 3)] * 6
     np.testing.assert_allclose([photo[..., 0].mean() for photo in photos], [0, 20, 40, 60, 80, 100], atol=8)
@@ -44,15 +44,16 @@ def test_file_source_reads_every_format_and_names_what_it_skips(folder):
     assert sorted(Path(name).name for name in report.skipped) == ["broken.jpg", "grey.png"]
     assert report.skipped[str(folder / "grey.png")] == "grey"
     assert "broken.jpg" in report.skipped[str(folder / "broken.jpg")]
+    assert "training: 6 of 8 photos used, 2 skipped" in caplog.text
 
 
 def test_file_source_shrinks_and_shuffles_with_a_seed(folder):
     files = sorted(folder.glob("photo*"))
-    in_order = read_all(sources.make_file_source(files, max_short_side=12, report=SkipReport()))
+    in_order = read_all(sources.make_file_source(files, max_short_side=12, report=SkipReport("training")))
     assert {photo.shape for photo in in_order} == {(12, 16, 3)}
 
     def order(seed: int) -> list[int]:
-        photos = read_all(sources.make_file_source(files, max_short_side=12, report=SkipReport(), seed=seed))
+        photos = read_all(sources.make_file_source(files, max_short_side=12, report=SkipReport("training"), seed=seed))
         return [round(photo[..., 0].mean() / 20) for photo in photos]
 
     assert order(1) == order(1) and sorted(order(1)) == list(range(6))
@@ -72,10 +73,10 @@ def test_split_is_stable_when_photos_come_and_go():
 
 def test_missing_shards_are_named(tmp_path):
     with pytest.raises(ValueError, match="nothing-.*no TFRecord shard"):
-        sources.make_record_source(str(tmp_path / "nothing-*.tfrecord"), report=SkipReport())
+        sources.make_record_source(str(tmp_path / "nothing-*.tfrecord"), report=SkipReport("training"))
 
 
-def test_tfds_source_reads_skips_grey_and_shrinks(tmp_path):
+def test_tfds_source_reads_skips_grey_and_shrinks(tmp_path, caplog):
     import tensorflow_datasets as tfds
 
     class TinyPhotos(tfds.core.GeneratorBasedBuilder):
@@ -95,18 +96,19 @@ def test_tfds_source_reads_skips_grey_and_shrinks(tmp_path):
                 yield index, {"image": np.full((24, 32, 3), 9, np.uint8) if index == 1 else colour_photo(index)}
 
     TinyPhotos(data_dir=tmp_path).download_and_prepare()
-    report = SkipReport()
+    report = SkipReport("training")
     source = sources.make_tfds_source("tiny_photos", split="train", max_short_side=12, report=report, data_dir=tmp_path)
     photos = read_all(source)
     assert [photo.shape for photo in photos] == [(12, 16, 3)] * 2
     assert sorted(round(photo[..., 0].mean() / 20) for photo in photos) == [0, 2]
     assert list(report.skipped.values()) == ["grey"] and report.num_seen == 3
+    assert "training: 2 of 3 photos used" in caplog.text
 
 
 def test_unknown_tfds_name_says_what_to_do(tmp_path):
     with pytest.raises(ValueError, match="--tfds=no_such_photos.*--data_dir"):
         sources.make_tfds_source(
-            "no_such_photos", split="train", max_short_side=12, report=SkipReport(), data_dir=str(tmp_path)
+            "no_such_photos", split="train", max_short_side=12, report=SkipReport("training"), data_dir=str(tmp_path)
         )
 
 

@@ -31,7 +31,7 @@ def test_load_tells_what_it_found(colorizer, tiny_model_dir):
 
 
 def test_flat_grey_gets_the_known_colour(colorizer):
-    l = (53.585 - 50) / 50  # noqa: E741 - L* of sRGB level 128
+    l = (53.585 - 50) / 50  # L* of sRGB level 128
     ab = np.array([0.3 - 0.1 * l, -0.2 + 0.05 * l])
     expected = color.lab_to_rgb(np.array([[[53.585, *ab * 110]]], np.float32))[0, 0] * 255
     result = colorizer.colorize(np.full((40, 30), 128, np.uint8))

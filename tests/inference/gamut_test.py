@@ -7,7 +7,7 @@ from colorization.inference import gamut
 MEAN_SHIFT = 1.0  # L*, what a result may differ from its input on average
 
 
-def measure_shift(l, ab):  # noqa: E741
+def measure_shift(l, ab):
     """Mean and largest change of L* when `l`, `ab` is shown in sRGB."""
     shown, _ = color.rgb_to_l_ab(color.l_ab_to_rgb(l, ab))
     shift = np.abs(np.asarray(shown) - l) * color.L_SCALE
@@ -16,19 +16,19 @@ def measure_shift(l, ab):  # noqa: E741
 
 def draw(low, high, chroma):
     rng = np.random.default_rng(0)
-    l = rng.uniform(low, high, (20000, 1, 1)).astype(np.float32)  # noqa: E741
+    l = rng.uniform(low, high, (20000, 1, 1)).astype(np.float32)
     return l, rng.uniform(-chroma, chroma, (20000, 1, 2)).astype(np.float32)
 
 
 def test_colors_of_srgb_stay():
     rgb = np.random.default_rng(0).uniform(0.02, 0.98, (20000, 1, 3)).astype(np.float32)
-    l, ab = color.rgb_to_l_ab(rgb)  # noqa: E741
+    l, ab = color.rgb_to_l_ab(rgb)
     np.testing.assert_allclose(gamut.limit_chroma(l, ab), ab, atol=1e-5)
 
 
 @pytest.mark.parametrize("low, high, chroma", [(-1, 1, 0.8), (-1, -0.8, 0.4), (0.8, 1, 0.4), (-1, 1, 3.0)])
 def test_lightness_stays_where_clipping_would_shift_it(low, high, chroma):
-    l, ab = draw(low, high, chroma)  # noqa: E741
+    l, ab = draw(low, high, chroma)
     assert measure_shift(l, ab)[0] > 2 * MEAN_SHIFT
     mean, largest = measure_shift(l, gamut.limit_chroma(l, ab))
     assert mean < 0.2 * MEAN_SHIFT or chroma > 1 and mean < MEAN_SHIFT
@@ -36,7 +36,7 @@ def test_lightness_stays_where_clipping_would_shift_it(low, high, chroma):
 
 
 def test_hue_stays_and_little_chroma_is_wasted():
-    l, ab = draw(-0.5, 0.5, 0.8)  # noqa: E741
+    l, ab = draw(-0.5, 0.5, 0.8)
     limited = np.asarray(gamut.limit_chroma(l, ab))
     np.testing.assert_allclose(limited[..., 0] * ab[..., 1], limited[..., 1] * ab[..., 0], atol=1e-5)
     scale = np.linalg.norm(limited, axis=-1) / np.linalg.norm(ab, axis=-1)
@@ -48,6 +48,6 @@ def test_hue_stays_and_little_chroma_is_wasted():
 
 
 def test_black_white_and_grey_have_no_chroma_to_limit():
-    l = np.array([-1.0, 1.0, -1.0, 0.0, 1.0], np.float32)[:, None, None]  # noqa: E741
+    l = np.array([-1.0, 1.0, -1.0, 0.0, 1.0], np.float32)[:, None, None]
     ab = np.array([[0.5, 0.2], [-0.5, 0.2], [0, 0], [0, 0], [0, 0]], np.float32)[:, None]
     np.testing.assert_allclose(gamut.limit_chroma(l, ab), np.zeros_like(ab), atol=1e-4)

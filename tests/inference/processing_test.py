@@ -51,7 +51,7 @@ def test_upsample_ab_is_smooth():
 
 
 def test_recolor_joins_and_scales_chroma():
-    l = np.zeros((1, 1, 1), np.float32)  # noqa: E741
+    l = np.zeros((1, 1, 1), np.float32)
     ab = np.array([[[0.1, -0.2]]], np.float32)
     rgb = processing.recolor(l, ab, 0.5, tf.uint8)
     assert rgb.dtype == tf.uint8

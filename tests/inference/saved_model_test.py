@@ -60,13 +60,13 @@ def inputs(tmp_path_factory):
     rng = np.random.default_rng(0)
     path = tmp_path_factory.mktemp("inputs") / "inputs.npz"
     rgb = rng.integers(0, 256, (2, 40, 56, 3), np.uint8)
-    l = rng.uniform(-1, 1, (2, 33, 47, 1)).astype(np.float32)  # noqa: E741
+    l = rng.uniform(-1, 1, (2, 33, 47, 1)).astype(np.float32)
     np.savez(path, rgb=rgb, l=l, z=np.array([[1, 0], [0, -1]], np.float32))
     Image.fromarray(rgb[0]).save(f"{path}.png")
     return path
 
 
-def tiny_ab(l, z=(0.0, 0.0)):  # noqa: E741
+def tiny_ab(l, z=(0.0, 0.0)):
     """What conftest's generator computes."""
     z = np.asarray(z, np.float32).reshape(-1, 1, 1, 2)
     return np.array([0.3, -0.2]) + l * np.array([-0.1, 0.05]) + 0.1 * z
@@ -74,7 +74,7 @@ def tiny_ab(l, z=(0.0, 0.0)):  # noqa: E741
 
 def colorize_directly(rgb, work_size=64):
     """The steps of `colorize`, one by one, with the known chroma."""
-    l = processing.to_l(rgb)  # noqa: E741
+    l = processing.to_l(rgb)
     small = processing.shrink_l(l, processing.work_shape(*rgb.shape[1:3], work_size))
     ab = processing.upsample_ab(tf.constant(tiny_ab(small.numpy()), tf.float32), rgb.shape[1:3])
     return processing.recolor(l, ab, 1.0, tf.uint8).numpy().astype(int)

@@ -15,7 +15,7 @@ def assert_is_generator(generator, *, z_dim: int) -> None:
         lambda l, z: generator([l, z], training=False),
         input_signature=[tf.TensorSpec((None, None, None, 1)), tf.TensorSpec((None, z_dim))],
     )
-    l = tf.random.stateless_uniform((1, 45, 70, 1), (5, 6), -1.0, 1.0)  # noqa: E741
+    l = tf.random.stateless_uniform((1, 45, 70, 1), (5, 6), -1.0, 1.0)
     automatic = generator([l, tf.zeros((1, z_dim))], training=False)
     np.testing.assert_allclose(traced(l, tf.zeros((1, z_dim))), automatic, atol=1e-4)
     other = generator([l, tf.fill((1, z_dim), 3.0)], training=False)

@@ -14,7 +14,7 @@ def test_shapes_and_first_variance():
 
 def test_z_depends_on_colour_and_hardly_on_place():
     encoder = build_noise_encoder(z_dim=5)
-    l = tf.zeros((1, 64, 64, 1))  # noqa: E741
+    l = tf.zeros((1, 64, 64, 1))
     blue, red = (tf.constant(ab) * tf.ones((1, 64, 64, 1)) for ab in ((0.1, -0.5), (0.5, 0.3)))
     blue_mean, red_mean = encoder([l, blue])[0], encoder([l, red])[0]
     assert float(tf.reduce_max(tf.abs(blue_mean - red_mean))) > 1e-2

@@ -14,7 +14,7 @@ def test_one_logit_per_patch():
 
 def test_a_logit_sees_70_by_70_pixels():
     discriminator = build_patch_gan(base_filters=4)
-    l = tf.random.stateless_normal((1, 128, 128, 1), (0, 1))  # noqa: E741
+    l = tf.random.stateless_normal((1, 128, 128, 1), (0, 1))
     ab = tf.random.stateless_normal((1, 128, 128, 2), (0, 2))
     with tf.GradientTape() as tape:
         tape.watch(ab)

@@ -76,7 +76,7 @@ def test_a_step_with_a_loss_that_is_not_finite_changes_no_weights(compiled):
 
 def test_noise_goes_to_the_given_share_of_a_batch_and_depends_on_seed_and_step():
     gan = build_tiny_gan(noise_fraction=0.25)
-    l, ab = make_photos(8)  # noqa: E741
+    l, ab = make_photos(8)
     z, _ = gan.sample_noise(l, ab)
     assert z.shape == (8, 2)
     assert (z.numpy()[:2] != 0).all() and (z.numpy()[2:] == 0).all()
@@ -88,7 +88,7 @@ def test_noise_goes_to_the_given_share_of_a_batch_and_depends_on_seed_and_step()
 def test_validation_uses_the_average_at_zero_noise_and_the_same_loss():
     gan = build_tiny_gan(adversarial=False)
     gan.generator.set_weights([weight + 1.0 for weight in gan.generator.get_weights()])
-    l, ab = make_photos()  # noqa: E741
+    l, ab = make_photos()
     fake = gan.ema_generator([l, tf.zeros((4, 2))], training=False)
     expected = losses.chroma_loss(ab, fake, saturation_weight=gan.saturation_weight)
     result = gan.test_step((l, ab))

@@ -36,6 +36,6 @@ def build_tiny_gan(*, adversarial: bool = True, rate: float = 1e-2, seed: int = 
 
 def make_photos(num: int = 4, *, value: float | None = None) -> tuple[tf.Tensor, tf.Tensor]:
     """Photos whose chroma follows from their lightness, or is `value` everywhere."""
-    l = tf.random.stateless_uniform((num, 32, 32, 1), (1, 2), -1.0, 1.0)  # noqa: E741
+    l = tf.random.stateless_uniform((num, 32, 32, 1), (1, 2), -1.0, 1.0)
     ab = tf.concat([0.5 * l, -0.3 * l], axis=-1) if value is None else tf.fill((num, 32, 32, 2), value)
     return l, ab

@@ -7,7 +7,9 @@ The next version number under --export_dir is taken; its folder is printed.
 Exit status: 0 exported; 2 the call is wrong, for example --run_dir holds no checkpoint.
 """
 
+import os
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
@@ -39,12 +41,21 @@ def main(argv: list[str]) -> int:
             generator,
             _EXPORT_DIR.value,
             work_size=_WORK_SIZE.value,
-            provenance={"generator": generator.name, "training": checkpoints.read_config(run_dir)},
+            provenance={"generator": generator.name, "training": _without_folders(checkpoints.read_config(run_dir))},
         )
     except (ValueError, OSError) as error:
         raise cli.UsageError(str(error)) from error
     print(version_dir)
     return 0
+
+
+def _without_folders(config: dict[str, Any]) -> dict[str, Any]:
+    """The run's record with paths cut to their last part: a model travels, its trainer's folders stay private."""
+    flag_values = {
+        name: Path(value).name if isinstance(value, str) and os.sep in value else value
+        for name, value in config["flags"].items()
+    }
+    return config | {"flags": flag_values}
 
 
 def run() -> None:

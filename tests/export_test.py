@@ -19,7 +19,7 @@ def load_generator(run_dir):
     return keras.Model([l, z], ab, name="tiny")
 
 checkpoints.load_generator = load_generator
-checkpoints.read_config = lambda run_dir: {"flags": {"seed": 7}, "git_commit": "abc"}
+checkpoints.read_config = lambda run_dir: {"flags": {"seed": 7, "data_dir": "private/photos"}, "git_commit": "abc"}
 sys.argv[0] = "export"
 cli.run(export.main)
 """
@@ -40,7 +40,10 @@ def test_the_next_version_is_written_with_its_provenance(tmp_path):
     assert info == {
         "z_dim": 3,
         "work_size": 96,
-        "provenance": {"generator": "tiny", "training": {"flags": {"seed": 7}, "git_commit": "abc"}},
+        "provenance": {
+            "generator": "tiny",
+            "training": {"flags": {"seed": 7, "data_dir": "photos"}, "git_commit": "abc"},
+        },
     }
 
 

@@ -26,7 +26,8 @@ RECORD_FEATURES = {
 def split_by_hash(root: Path, files: Sequence[Path], *, val_percent: float) -> tuple[list[Path], list[Path]]:
     """Splits files into training and validation by a hash of their path below `root`.
 
-    A photo stays on its side when others come or go, and when the folder moves.
+    A photo stays on its side when others come or go, and when the folder moves. Of two files or more, at least one is
+    for validation.
 
     Args:
       root: folder that the names are relative to.
@@ -36,11 +37,15 @@ def split_by_hash(root: Path, files: Sequence[Path], *, val_percent: float) -> t
     Returns:
       (training files, validation files), in the order given.
     """
-    train, val = [], []
-    for file in files:
-        bucket = zlib.crc32(file.relative_to(root).as_posix().encode("utf-8", "surrogateescape")) % 10_000
-        (val if bucket < val_percent * 100 else train).append(file)
-    return train, val
+
+    def bucket(file: Path) -> int:
+        return zlib.crc32(file.relative_to(root).as_posix().encode("utf-8", "surrogateescape")) % 10_000
+
+    val = [file for file in files if bucket(file) < val_percent * 100]
+    if not val and len(files) > 1:
+        val = [min(files, key=bucket)]
+    chosen = set(val)
+    return [file for file in files if file not in chosen], val
 
 
 def make_file_source(

@@ -111,6 +111,9 @@ class ColorizationGAN(keras.Model):
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Runs one step on (l, ab) and returns the running means."""
         l, real_ab = data
+        # A batch norm moves its statistics during the forward pass, before the loss is known.
+        statistics = [v.value for v in self.generator.non_trainable_variables if v.name.startswith("moving_")]
+        before = [tf.identity(variable) for variable in statistics]
         fake_ab, values, apply_generator = self.train_generator(l, real_ab)
         finite = tf.math.is_finite(values["loss"]) & tf.math.is_finite(values["gradient_norm"])
         updates = [apply_generator]
@@ -127,7 +130,12 @@ class ColorizationGAN(keras.Model):
                 self.train_means[name].update_state(value)
             return tf.constant(0, tf.int64)
 
-        self.num_bad_steps_in_row.assign(tf.cond(finite, apply, lambda: self.num_bad_steps_in_row + 1))
+        def skip() -> tf.Tensor:
+            for variable, value in zip(statistics, before, strict=True):
+                variable.assign(value)
+            return self.num_bad_steps_in_row + 1
+
+        self.num_bad_steps_in_row.assign(tf.cond(finite, apply, skip))
         self.step.assign_add(1)
         return {m.name: m.result() for m in self.train_means.values()}
 

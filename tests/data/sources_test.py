@@ -71,6 +71,12 @@ def test_split_is_stable_when_photos_come_and_go():
     assert {file.name for file in val_of_half} == {file.name for file in val} & {file.name for file in files[::2]}
 
 
+def test_split_of_a_small_folder_leaves_one_for_validation():
+    files = [Path(f"photos/{index}.jpg") for index in range(4)]
+    train, val = sources.split_by_hash(Path("photos"), files, val_percent=0.01)
+    assert len(train) == 3 and len(val) == 1 and set(train + val) == set(files)
+
+
 def test_missing_shards_are_named(tmp_path):
     with pytest.raises(ValueError, match="nothing-.*no TFRecord shard"):
         sources.make_record_source(str(tmp_path / "nothing-*.tfrecord"), report=SkipReport("training"))

@@ -18,8 +18,8 @@ import numpy as np
 from absl import app, flags
 from PIL import Image
 
-MODEL_DIR = flags.DEFINE_string("model_dir", "saved_models/colorizer", "Model to measure.")
-NUM_REPEATS = flags.DEFINE_integer("num_repeats", 3, "Runs of each case.", 1)
+_MODEL_DIR = flags.DEFINE_string("model_dir", "saved_models/colorizer", "Model to measure.")
+_NUM_REPEATS = flags.DEFINE_integer("num_repeats", 3, "Runs of each case.", 1)
 
 
 def write_photo(path: Path, width: int, height: int, seed: int) -> None:
@@ -38,7 +38,7 @@ def colorize(photos: Path, output_dir: Path) -> float:
     start = time.perf_counter()
     command = [sys.executable, "-m", "colorization.colorize", str(photos)]
     subprocess.run(
-        [*command, f"--output_dir={output_dir}", f"--model_dir={MODEL_DIR.value}", "--overwrite"], check=True
+        [*command, f"--output_dir={output_dir}", f"--model_dir={_MODEL_DIR.value}", "--overwrite"], check=True
     )
     return time.perf_counter() - start
 
@@ -53,7 +53,7 @@ def main(argv: list[str]) -> None:
             (root / case).mkdir()
             for index, (width, height) in enumerate(sizes):
                 write_photo(root / case / f"{index}.jpg", width, height, index)
-            medians[case] = statistics.median(colorize(root / case, root / "out") for _ in range(NUM_REPEATS.value))
+            medians[case] = statistics.median(colorize(root / case, root / "out") for _ in range(_NUM_REPEATS.value))
             # The largest child so far; cases come in the order of their memory.
             peaks[case] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
         start = medians["start"]

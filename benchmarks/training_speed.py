@@ -16,11 +16,11 @@ from absl import flags
 
 from colorization import cli
 
-DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of photos for the pipeline; default: synthetic ones.")
-IMAGE_SIZE = flags.DEFINE_integer("image_size", 128, "Side of the crops in pixels.", 32)
-BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Photos per step.", 1)
-NUM_REPEATS = flags.DEFINE_integer("num_repeats", 20, "Timed steps per measurement.", 3)
-NUM_PHOTOS = flags.DEFINE_integer("num_photos", 2000, "Photos that the pipeline reads, at most.", 64)
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of photos for the pipeline; default: synthetic ones.")
+_IMAGE_SIZE = flags.DEFINE_integer("image_size", 128, "Side of the crops in pixels.", 32)
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Photos per step.", 1)
+_NUM_REPEATS = flags.DEFINE_integer("num_repeats", 20, "Timed steps per measurement.", 3)
+_NUM_PHOTOS = flags.DEFINE_integer("num_photos", 2000, "Photos that the pipeline reads, at most.", 64)
 
 
 def median_seconds(call: Callable[[], object], num_repeats: int) -> float:
@@ -55,12 +55,14 @@ def pipeline_rate(folder: Path) -> float:
     from colorization.data import dataset, sources
     from colorization.data.skip_report import SkipReport
 
-    files = image_io.list_photos([folder], recursive=True)[: NUM_PHOTOS.value]
+    files = image_io.list_photos([folder], recursive=True)[: _NUM_PHOTOS.value]
     photos = sources.make_file_source(
-        files, max_short_side=2 * IMAGE_SIZE.value, report=SkipReport("benchmark"), seed=0
+        files, max_short_side=2 * _IMAGE_SIZE.value, report=SkipReport("benchmark"), seed=0
     )
-    batches = iter(dataset.make_train_dataset(photos, image_size=IMAGE_SIZE.value, batch_size=BATCH_SIZE.value, seed=0))
-    return BATCH_SIZE.value / median_seconds(lambda: [next(batches) for _ in range(8)], NUM_REPEATS.value) * 8
+    batches = iter(
+        dataset.make_train_dataset(photos, image_size=_IMAGE_SIZE.value, batch_size=_BATCH_SIZE.value, seed=0)
+    )
+    return _BATCH_SIZE.value / median_seconds(lambda: [next(batches) for _ in range(8)], _NUM_REPEATS.value) * 8
 
 
 def write_synthetic_photos(folder: Path, num: int = 500) -> None:
@@ -95,13 +97,13 @@ def step_rate(*, adversarial: bool) -> tuple[float, float]:
         discriminator_optimizer=keras.optimizers.Adam(1e-4) if adversarial else None,
         jit_compile=False,
     )
-    shape = (BATCH_SIZE.value, IMAGE_SIZE.value, IMAGE_SIZE.value)
+    shape = (_BATCH_SIZE.value, _IMAGE_SIZE.value, _IMAGE_SIZE.value)
     batch = (tf.random.uniform((*shape, 1), -1, 1), tf.random.uniform((*shape, 2), -0.5, 0.5))
     step = tf.function(gan.train_step).get_concrete_function(batch)
     options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation() | {"output": "none"}
     operations = tf.compat.v1.profiler.profile(step.graph, options=options, cmd="op")
-    gflop = sum(op.total_float_ops for op in operations.children if "Conv" in op.name) / 1e9 / BATCH_SIZE.value
-    return BATCH_SIZE.value / median_seconds(lambda: step(batch)["loss"].numpy(), NUM_REPEATS.value), gflop
+    gflop = sum(op.total_float_ops for op in operations.children if "Conv" in op.name) / 1e9 / _BATCH_SIZE.value
+    return _BATCH_SIZE.value / median_seconds(lambda: step(batch)["loss"].numpy(), _NUM_REPEATS.value), gflop
 
 
 def main(argv: list[str]) -> None:
@@ -113,10 +115,10 @@ def main(argv: list[str]) -> None:
     for dtype, peak in peaks.items():
         print(f"convolution peak, {dtype}: {peak:.0f} GFLOP/s")
     with tempfile.TemporaryDirectory() as folder:
-        if DATA_DIR.value is None:
+        if _DATA_DIR.value is None:
             write_synthetic_photos(Path(folder))
-        pipeline = pipeline_rate(Path(DATA_DIR.value or folder))
-    print(f"pipeline alone, {IMAGE_SIZE.value} px: {pipeline:.0f} images/s")
+        pipeline = pipeline_rate(Path(_DATA_DIR.value or folder))
+    print(f"pipeline alone, {_IMAGE_SIZE.value} px: {pipeline:.0f} images/s")
     for policy, dtype in (("mixed_bfloat16", "bfloat16"), ("float32", "float32")):
         keras.mixed_precision.set_global_policy(policy)
         for adversarial in (False, True):
@@ -124,7 +126,7 @@ def main(argv: list[str]) -> None:
             phase = "adversarial" if adversarial else "warm-up"
             share = 100 * rate * gflop / peaks[dtype]
             print(
-                f"{phase} step, {dtype}, batch {BATCH_SIZE.value}: {rate:.1f} images/s, {gflop:.2f} GFLOP an image, "
+                f"{phase} step, {dtype}, batch {_BATCH_SIZE.value}: {rate:.1f} images/s, {gflop:.2f} GFLOP an image, "
                 f"{share:.0f} % of the convolution peak; pipeline/step = {pipeline / rate:.1f}"
             )
 

@@ -13,20 +13,20 @@ from absl import flags
 
 from colorization import cli
 
-DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of colour photos, searched recursively.")
-OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for the shards.")
-PHOTOS_PER_SHARD = flags.DEFINE_integer("photos_per_shard", 2048, "Photos in each shard.", 1)
-MAX_SHORT_SIDE = flags.DEFINE_integer("max_short_side", 256, "Shrink larger photos to this short side, in pixels.", 32)
-JPEG_QUALITY = flags.DEFINE_integer("jpeg_quality", 92, "JPEG quality of the stored photos.", 1, 100)
-NUM_THREADS = flags.DEFINE_integer("num_threads", 4, "Shards that are written at a time.", 1)
-SEED = flags.DEFINE_integer("seed", 0, "Seed of the photos' order.")
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of colour photos, searched recursively.")
+_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for the shards.")
+_PHOTOS_PER_SHARD = flags.DEFINE_integer("photos_per_shard", 2048, "Photos in each shard.", 1)
+_MAX_SHORT_SIDE = flags.DEFINE_integer("max_short_side", 256, "Shrink larger photos to this short side, in pixels.", 32)
+_JPEG_QUALITY = flags.DEFINE_integer("jpeg_quality", 92, "JPEG quality of the stored photos.", 1, 100)
+_NUM_THREADS = flags.DEFINE_integer("num_threads", 4, "Shards that are written at a time.", 1)
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of the photos' order.")
 
 
 def main(argv: list[str]) -> int:
     """Writes the shards; returns the exit status: 1 if a photo could not be read."""
     if len(argv) > 1:
         raise cli.UsageError(f"{argv[1]}: unexpected argument; photos come from --data_dir")
-    if DATA_DIR.value is None or OUTPUT_DIR.value is None:
+    if _DATA_DIR.value is None or _OUTPUT_DIR.value is None:
         raise cli.UsageError("--data_dir and --output_dir are both needed")
     cli.start_tensorflow("cpu")
     from tqdm import tqdm
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
     from colorization.data import records
     from colorization.data.skip_report import SkipReport
 
-    root, output_dir = Path(DATA_DIR.value), Path(OUTPUT_DIR.value)
+    root, output_dir = Path(_DATA_DIR.value), Path(_OUTPUT_DIR.value)
     try:
         files = image_io.list_photos([root], recursive=True) if root.is_dir() else []
         if not files:
@@ -44,14 +44,14 @@ def main(argv: list[str]) -> int:
         plan = records.make_plan(
             root,
             files,
-            photos_per_shard=PHOTOS_PER_SHARD.value,
-            max_short_side=MAX_SHORT_SIDE.value,
-            jpeg_quality=JPEG_QUALITY.value,
-            seed=SEED.value,
+            photos_per_shard=_PHOTOS_PER_SHARD.value,
+            max_short_side=_MAX_SHORT_SIDE.value,
+            jpeg_quality=_JPEG_QUALITY.value,
+            seed=_SEED.value,
         )
         records.write_index(plan, output_dir)
         report = SkipReport("prepared")
-        with ThreadPoolExecutor(NUM_THREADS.value) as pool:
+        with ThreadPoolExecutor(_NUM_THREADS.value) as pool:
             jobs = pool.map(lambda i: records.write_shard(plan, i, output_dir, report), range(plan.num_shards))
             num_written = sum(tqdm(jobs, total=plan.num_shards, unit="shard", disable=None))
     except (ValueError, OSError) as error:

@@ -21,7 +21,7 @@ def build_patch_gan(*, base_filters: int = 32) -> keras.Model:
 
     Args:
       base_filters: channels of the first stage, then x2, x4, x4. The paper has 64, and x8 in the last stage; this
-        takes a seventh of its arithmetic, which on a CPU is the difference between an adversarial phase and none.
+        takes a sixth of its arithmetic, which on a CPU is the difference between an adversarial phase and none.
 
     Returns:
       keras.Model with inputs [l, ab] and output logits. Call it with training=True to update its spectral norms.

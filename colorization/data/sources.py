@@ -4,6 +4,7 @@ Each `make_*_source` returns a tf.data.Dataset of single photos, `rgb` uint8 (H,
 and without the broken and the grey ones, which go into the SkipReport. The report is finished with the first pass.
 """
 
+import socket
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -133,12 +134,15 @@ def make_tfds_source(
 
     try:
         builder = tfds.builder(name, data_dir=data_dir)
-        builder.download_and_prepare()
+        if not builder.is_prepared():
+            # Offline, the download itself would be tried again and again for minutes, with a line each time.
+            socket.getaddrinfo("storage.googleapis.com", 443)
+            builder.download_and_prepare()
         dataset = builder.as_dataset(split=split, shuffle_files=False)
     except Exception as error:  # TFDS raises a zoo of types for "unknown", "not there" and "no network"
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(
-            f"--tfds={name}: can't be used: {reason} If there is no network here, prepare it on a machine with one "
+            f"--tfds={name}: can't be used: {reason.rstrip('.')}. If there is no network here, prepare it on a machine with one "
             f"(`tfds build {name}`), copy ~/tensorflow_datasets and pass --tfds_data_dir; or use --data_dir"
         ) from error
     if "image" not in builder.info.features:

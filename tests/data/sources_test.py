@@ -111,6 +111,17 @@ def test_tfds_source_reads_skips_grey_and_shrinks(tmp_path, caplog):
     assert "training: 2 of 3 photos used" in caplog.text
 
 
+def test_tfds_data_that_is_not_on_disk_says_offline_what_to_do(tmp_path, monkeypatch):
+    def unreachable(*args):
+        raise OSError("name not known")
+
+    monkeypatch.setattr("socket.getaddrinfo", unreachable)
+    with pytest.raises(ValueError, match="--tfds=imagenette: can't be used: name not known.*tfds build imagenette"):
+        sources.make_tfds_source(
+            "imagenette", split="train", max_short_side=12, report=SkipReport("training"), data_dir=str(tmp_path)
+        )
+
+
 def test_unknown_tfds_name_says_what_to_do(tmp_path):
     with pytest.raises(ValueError, match="--tfds=no_such_photos.*--data_dir"):
         sources.make_tfds_source(

@@ -142,8 +142,8 @@ def make_tfds_source(
     except Exception as error:  # TFDS raises a zoo of types for "unknown", "not there" and "no network"
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(
-            f"--tfds={name}: can't be used: {reason.rstrip('.')}. If there is no network here, prepare it on a machine with one "
-            f"(`tfds build {name}`), copy ~/tensorflow_datasets and pass --tfds_data_dir; or use --data_dir"
+            f"--tfds={name}: can't be used: {reason.rstrip('.')}. If there is no network here, prepare it on a "
+            f"machine with one (`tfds build {name}`), copy ~/tensorflow_datasets and pass --tfds_data_dir; or use --data_dir"
         ) from error
     if "image" not in builder.info.features:
         raise ValueError(f"--tfds={name}: has no 'image' feature")

@@ -143,7 +143,8 @@ def make_tfds_source(
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(
             f"--tfds={name}: can't be used: {reason.rstrip('.')}. If there is no network here, prepare it on a "
-            f"machine with one (`tfds build {name}`), copy ~/tensorflow_datasets and pass --tfds_data_dir; or use --data_dir"
+            f"machine with one (`tfds build {name}`), copy ~/tensorflow_datasets and pass "
+            "--tfds_data_dir; or use --data_dir"
         ) from error
     if "image" not in builder.info.features:
         raise ValueError(f"--tfds={name}: has no 'image' feature")

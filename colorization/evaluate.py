@@ -112,7 +112,7 @@ def main(argv: list[str]) -> int:
         "file_list_sha256": report.hash_names(row.file for row in evaluation.rows),
         "model": {"dir": str(colorizer.model_dir), "sha256": report.hash_model(Path(colorizer.model_dir))},
         "flags": {holder.name: holder.value for holder in _FLAGS},
-        "versions": report.library_versions(),
+        "versions": report.installed_versions(),
     }
     report.write_metrics_json(output_dir / "metrics.json", content)
     print(f"wrote {output_dir}: metrics.json, per_image.csv" + (", gallery/index.html" if _GALLERY_SIZE.value else ""))

@@ -112,7 +112,7 @@ def write_metrics_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def library_versions() -> dict[str, str]:
+def installed_versions() -> dict[str, str]:
     """Versions of Python and of the libraries that the numbers depend on."""
     versions = {"python": platform.python_version()}
     for name in LIBRARIES:

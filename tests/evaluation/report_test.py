@@ -86,5 +86,5 @@ def test_model_hash_covers_names_and_contents(tmp_path):
 
 
 def test_versions_name_what_the_numbers_depend_on():
-    versions = report.library_versions()
+    versions = report.installed_versions()
     assert versions["tensorflow"].startswith("2.") and {"python", "keras", "numpy", "pillow"} <= set(versions)

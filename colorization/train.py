@@ -23,6 +23,9 @@ _CACHE = flags.DEFINE_string("cache", "memory", "Decoded photos: 'memory', 'none
 
 _RUN_DIR = flags.DEFINE_string("run_dir", None, "Folder of this run: config, checkpoints, TensorBoard logs.")
 _INIT_RUN_DIR = flags.DEFINE_string("init_run_dir", None, "Run whose averaged generator this one starts from.")
+_INIT_MODEL_DIR = flags.DEFINE_string(
+    "init_model_dir", None, "Exported model whose generator this run starts from, e.g. saved_models/colorizer."
+)
 _GENERATOR = flags.DEFINE_enum("generator", "mobilenet_unet", ["mobilenet_unet", "pix2pix_unet"], "Generator.")
 _ENCODER_WEIGHTS = flags.DEFINE_string(
     "encoder_weights", "imagenet", "MobileNet v1 weights: 'imagenet', a .weights.h5 file, or 'none'."
@@ -73,6 +76,8 @@ def main(argv: list[str]) -> int:
         raise cli.UsageError("--run_dir is missing: the folder for this run")
     if sum(value is not None for value in (_DATA_DIR.value, _TFDS.value, _RECORDS.value)) != 1:
         raise cli.UsageError("give one of --data_dir, --tfds and --records")
+    if _INIT_RUN_DIR.value is not None and _INIT_MODEL_DIR.value is not None:
+        raise cli.UsageError("give --init_run_dir or --init_model_dir, not both")
     cli.start_tensorflow(_DEVICE.value)
     import keras
     import tensorflow as tf
@@ -90,7 +95,9 @@ def main(argv: list[str]) -> int:
         manager = checkpoints.make_manager(gan, run_dir)
         resumed = checkpoints.restore_latest(manager)
         if not resumed and _INIT_RUN_DIR.value is not None:
-            _start_from(gan, Path(_INIT_RUN_DIR.value))
+            _start_from_run(gan, Path(_INIT_RUN_DIR.value))
+        elif not resumed and _INIT_MODEL_DIR.value is not None:
+            _start_from_model(gan, _INIT_MODEL_DIR.value)
     except (ValueError, OSError) as error:
         raise cli.UsageError(str(error)) from error
     try:
@@ -157,8 +164,12 @@ def _build_gan():
 
     config = _config_flags()
     if config["pretrained_encoder"]:
+        folded = _INIT_MODEL_DIR.value is not None  # then the encoder's weights come with the rest
         generator = models.build_mobilenet_unet(
-            z_dim=_Z_DIM.value, encoder_weights=_ENCODER_WEIGHTS.value, frozen_until=_FROZEN_UNTIL.value
+            z_dim=_Z_DIM.value,
+            encoder_weights=None if folded else _ENCODER_WEIGHTS.value,
+            frozen_until=_FROZEN_UNTIL.value,
+            folded=folded,
         )
     else:
         generator = models.build_generator(_GENERATOR.value, z_dim=_Z_DIM.value)
@@ -193,7 +204,20 @@ def _build_gan():
     return gan
 
 
-def _start_from(gan, run_dir: Path) -> None:
+def _start_from_model(gan, model_dir: str) -> None:
+    """Starts generator and average from an exported model; the noise encoder, which is not exported, starts anew."""
+    from colorization.inference import colorizer, saved_model
+
+    version_dir = colorizer.find_version_dir(model_dir)
+    weights = saved_model.read_generator_weights(version_dir)
+    if [w.shape for w in weights] != [tuple(v.shape) for v in gan.generator.variables]:
+        raise ValueError(f"{version_dir}: its generator is not the one that the flags describe")
+    for network in (gan.generator, gan.ema_generator):
+        for variable, weight in zip(network.variables, weights, strict=True):
+            variable.assign(weight)
+
+
+def _start_from_run(gan, run_dir: Path) -> None:
     """Starts generator, average and noise encoder from another run."""
     from colorization.training import checkpoints
 

@@ -26,6 +26,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from colorization.inference import processing
@@ -80,6 +81,24 @@ def export_saved_model(
         return _move_to_next_version(unfinished, export_dir)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def read_generator_weights(version_dir: str | os.PathLike) -> list[np.ndarray]:
+    """Reads the weights of an exported generator, in the order of its Keras model's `variables`.
+
+    Args:
+      version_dir: folder of one version, as `export_saved_model` wrote it.
+
+    Raises:
+      ValueError: it is not such a folder; the message is one line that names it.
+    """
+    prefix = Path(version_dir) / "variables" / "variables"
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        num_weights = sum(name.startswith("v/") for name in reader.get_variable_to_dtype_map())
+        return [reader.get_tensor(f"v/{i}/.ATTRIBUTES/VARIABLE_VALUE") for i in range(num_weights)]
+    except (ValueError, RuntimeError, tf.errors.OpError) as error:
+        raise ValueError(f"{version_dir}: its weights can't be read: {str(error).splitlines()[0]}") from error
 
 
 def list_versions(export_dir: str | os.PathLike) -> list[Path]:

@@ -14,6 +14,7 @@ Exit statuses: 0 all done; 1 some inputs failed or the work broke off; 2 the cal
 """
 
 import contextlib
+import gc
 import logging
 import os
 import sys
@@ -77,7 +78,8 @@ def start_tensorflow(device: str = "auto") -> None:
     """
     with contextlib.nullcontext() if "TF_CPP_MIN_LOG_LEVEL" in os.environ else _stderr_set_aside():
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        import tensorflow as tf
+        with _no_garbage_collection():
+            import tensorflow as tf
 
         gpus = tf.config.list_physical_devices("GPU")
         if device == "cpu":
@@ -87,6 +89,20 @@ def start_tensorflow(device: str = "auto") -> None:
         elif device != "auto":
             raise UsageError(f"--device={device}: not found; TensorFlow sees cpu and {len(gpus)} GPUs on this machine")
         tf.config.list_logical_devices()  # the devices speak up when they are first used
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """For imports: all that they make stays until the end, and looking through it takes a fifth of TensorFlow's start.
+
+    The collector leaves it alone afterwards, too, which saves as much again when the process ends.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @contextlib.contextmanager

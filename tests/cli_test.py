@@ -100,3 +100,12 @@ def test_tensorflow_starts_quietly_and_on_a_device_that_exists():
     assert first == "[]"
     assert second.startswith("--device=gpu:99: not found; TensorFlow sees cpu and ")
     assert done.stderr == "heard\n"
+
+
+def test_tensorflow_is_set_aside_from_garbage_collection_which_goes_on():
+    code = (
+        "import gc; from colorization import cli; cli.start_tensorflow('cpu')\n"
+        "print(gc.isenabled(), gc.get_freeze_count() > 100_000)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout == "True True\n"

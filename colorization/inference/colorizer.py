@@ -60,6 +60,8 @@ class Colorizer:
           ModelError: there is no model, or it is broken or none of this project.
         """
         version_dir = find_version_dir(model_dir)
+        background = concurrent.futures.ThreadPoolExecutor(2)  # loading keeps one core busy, the first photo too
+        background.submit(_compile_recolor)
         try:
             info = json.loads((version_dir / saved_model.INFO_PATH).read_text(encoding="utf-8"))
             work_size, z_dim = int(info["work_size"]), int(info["z_dim"])
@@ -67,6 +69,8 @@ class Colorizer:
         except Exception as error:  # the loader raises many kinds on damaged files
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ModelError(f"{version_dir}: not a model that can be loaded: {reason}") from error
+        background.submit(_call_once, predict)
+        background.shutdown(wait=False)
         return cls(predict, model_dir=version_dir, work_size=work_size, z_dim=z_dim)
 
     def draw_z(self, num_samples: int, seed: int) -> np.ndarray:
@@ -203,6 +207,18 @@ def _recolor_uint8(l: tf.Tensor, ab: tf.Tensor, saturation: tf.Tensor) -> tf.Ten
 @tf.function(jit_compile=True)
 def _recolor_uint16(l: tf.Tensor, ab: tf.Tensor, saturation: tf.Tensor) -> tf.Tensor:
     return processing.recolor(l, ab, saturation, tf.uint16)
+
+
+def _compile_recolor() -> None:
+    """Compiles what the first photo would wait for, if it has 8 bits."""
+    l, ab = (np.zeros((_CHUNK_PIXELS, 1, num_channels), np.float32) for num_channels in (1, 2))
+    _recolor_uint8(l, ab, saturation=tf.constant(1.0))
+
+
+def _call_once(predict: Callable[..., dict[str, tf.Tensor]]) -> None:
+    """Calls a signature with zeros, for TensorFlow prepares it in its first call, whatever the shapes."""
+    _, specs = predict.structured_input_signature
+    predict(**{name: tf.zeros([size or processing.STRIDE for size in spec.shape]) for name, spec in specs.items()})
 
 
 def _recolor(l: np.ndarray, ab: tf.Tensor, saturation: float, dtype: np.dtype) -> np.ndarray:

@@ -30,6 +30,15 @@ def test_load_tells_what_it_found(colorizer, tiny_model_dir):
     assert (colorizer.work_size, colorizer.z_dim) == (64, 2)
 
 
+def test_what_load_does_ahead_fits_the_first_photo(colorizer):
+    """In its threads a mistake would only cost time, so nobody would notice."""
+    colorizer_module._call_once(colorizer._predict)
+    colorizer_module._compile_recolor()
+    num_tracings = colorizer_module._recolor_uint8.experimental_get_tracing_count()
+    colorizer.colorize(make_photo(40, 30))
+    assert colorizer_module._recolor_uint8.experimental_get_tracing_count() == num_tracings
+
+
 def test_flat_grey_gets_the_known_colour(colorizer):
     l = (53.585 - 50) / 50  # L* of sRGB level 128
     ab = np.array([0.3 - 0.1 * l, -0.2 + 0.05 * l])

@@ -1,4 +1,4 @@
-"""Exports a training run's generator as a SavedModel that `colorize`, `evaluate` and TensorFlow Serving load.
+"""Exports a training run's networks as a SavedModel that `colorize`, `evaluate` and TensorFlow Serving load.
 
   python -m colorization.export --run_dir=runs/gan --export_dir=saved_models/colorizer
 
@@ -31,17 +31,22 @@ def main(argv: list[str]) -> int:
     if argv[1:]:
         raise cli.UsageError(f"{argv[1]}: unexpected argument; the run goes into --run_dir")
     cli.start_tensorflow("cpu")
+    from colorization import models
     from colorization.inference import saved_model
     from colorization.training import checkpoints
 
     run_dir = Path(_RUN_DIR.value)
     try:
         generator = checkpoints.load_generator(run_dir)
+        config = checkpoints.read_config(run_dir)
+        noise_encoder = models.build_noise_encoder(z_dim=config["flags"]["z_dim"])
+        checkpoints.load_networks(run_dir, noise_encoder=noise_encoder)
         version_dir = saved_model.export_saved_model(
             generator,
             _EXPORT_DIR.value,
+            noise_encoder=noise_encoder,
             work_size=_WORK_SIZE.value,
-            provenance={"generator": generator.name, "training": _without_folders(checkpoints.read_config(run_dir))},
+            provenance={"generator": generator.name, "training": _without_folders(config)},
         )
     except (ValueError, OSError) as error:
         raise cli.UsageError(str(error)) from error

@@ -52,10 +52,27 @@ _DISCRIMINATOR_RATE = flags.DEFINE_float("discriminator_learning_rate", 4e-4, "A
 _BETA_1 = flags.DEFINE_float("beta_1", 0.9, "Adam's beta_1 of the generator.", 0.0, 1.0)
 _WEIGHT_DECAY = flags.DEFINE_float("weight_decay", 1e-4, "AdamW weight decay of the generator.", 0.0)
 _CLIP_NORM = flags.DEFINE_float("clip_norm", 10.0, "Largest global gradient norm of a network.", 0.0)
+_CHROMA_LOSS = flags.DEFINE_enum("chroma_loss", "huber", ["huber", "l1", "log"], "Chroma loss.")
 _SATURATION_WEIGHT = flags.DEFINE_float("saturation_weight", 3.0, "How much more vivid pixels count.", 0.0)
 _KL_WEIGHT = flags.DEFINE_float("kl_weight", 0.002, "Weight of the noise encoder's KL loss.", 0.0)
 _NOISE_FRACTION = flags.DEFINE_float(
     "noise_fraction", 0.25, "Share of a batch with z from the noise encoder.", 0.0, 1.0
+)
+_HINT_FRACTION = flags.DEFINE_float("hint_fraction", 0.5, "Share of a batch with colour hints.", 0.0, 1.0)
+_RECOLOURED_FRACTION = flags.DEFINE_float(
+    "recoloured_fraction", 0.3, "Share of the hinted photos whose hints contradict the true colours.", 0.0, 1.0
+)
+_CLASSIFICATION_WEIGHT = flags.DEFINE_float(
+    "classification_weight", 0.0, "Weight of the joint classification of colour (mobilenet_unet only).", 0.0
+)
+_PERCEPTUAL_WEIGHT = flags.DEFINE_float(
+    "perceptual_weight", 0.0, "Weight of the perceptual loss; see --perceptual_encoder_weights.", 0.0
+)
+_PERCEPTUAL_WEIGHTS = flags.DEFINE_string(
+    "perceptual_encoder_weights", "imagenet", "MobileNet v1 weights of the perceptual loss: as --encoder_weights."
+)
+_COLORFULNESS_WEIGHT = flags.DEFINE_float(
+    "colorfulness_weight", 0.0, "Weight of the difference in mean colorfulness between results and originals.", 0.0
 )
 _ADVERSARIAL_WEIGHT = flags.DEFINE_float(
     "adversarial_weight", 0.0, "Weight of the adversarial loss; 0 is the warm-up phase without discriminator.", 0.0
@@ -159,8 +176,10 @@ def _build_gan():
     import keras
 
     from colorization import models
+    from colorization.models.encoder import build_mobilenet_encoder
     from colorization.training import checkpoints
     from colorization.training.colorization_gan import ColorizationGAN
+    from colorization.training.objective import LossWeights
 
     config = _config_flags()
     if config["pretrained_encoder"]:
@@ -174,15 +193,28 @@ def _build_gan():
     else:
         generator = models.build_generator(_GENERATOR.value, z_dim=_Z_DIM.value)
     adversarial = _ADVERSARIAL_WEIGHT.value > 0
+    loss_weights = LossWeights(
+        chroma_kind=_CHROMA_LOSS.value,
+        saturation=_SATURATION_WEIGHT.value,
+        kl=_KL_WEIGHT.value,
+        adversarial=_ADVERSARIAL_WEIGHT.value,
+        classification=_CLASSIFICATION_WEIGHT.value,
+        perceptual=_PERCEPTUAL_WEIGHT.value,
+        colorfulness=_COLORFULNESS_WEIGHT.value,
+    )
+    perceptual_encoder = None
+    if loss_weights.perceptual:
+        perceptual_encoder = build_mobilenet_encoder(_PERCEPTUAL_WEIGHTS.value, frozen_until=12)
     gan = ColorizationGAN(
         generator=generator,
         ema_generator=checkpoints.build_generator_like(config),
         noise_encoder=models.build_noise_encoder(z_dim=_Z_DIM.value),
         discriminator=models.build_patch_gan() if adversarial else None,
-        adversarial_weight=_ADVERSARIAL_WEIGHT.value,
-        saturation_weight=_SATURATION_WEIGHT.value,
-        kl_weight=_KL_WEIGHT.value,
+        perceptual_encoder=perceptual_encoder,
+        loss_weights=loss_weights,
         noise_fraction=_NOISE_FRACTION.value,
+        hint_fraction=_HINT_FRACTION.value,
+        recoloured_fraction=_RECOLOURED_FRACTION.value,
         ema_decay=_EMA_DECAY.value,
         clip_norm=_CLIP_NORM.value,
         seed=_SEED.value,
@@ -205,16 +237,20 @@ def _build_gan():
 
 
 def _start_from_model(gan, model_dir: str) -> None:
-    """Starts generator and average from an exported model; the noise encoder, which is not exported, starts anew."""
+    """Starts generator and average from an exported model; what that lacks, and the noise encoder, starts anew."""
     from colorization.inference import colorizer, saved_model
 
     version_dir = colorizer.find_version_dir(model_dir)
     weights = saved_model.read_generator_weights(version_dir)
-    if [w.shape for w in weights] != [tuple(v.shape) for v in gan.generator.variables]:
-        raise ValueError(f"{version_dir}: its generator is not the one that the flags describe")
-    for network in (gan.generator, gan.ema_generator):
-        for variable, weight in zip(network.variables, weights, strict=True):
-            variable.assign(weight)
+    variables = {variable.path: variable for variable in gan.generator.variables}
+    for name, weight in weights.items():
+        if name not in variables:
+            raise ValueError(f"{version_dir}: the generator that the flags describe has no weight {name}")
+        if (shape := tuple(variables[name].shape)) != weight.shape:
+            raise ValueError(f"{version_dir}: its {name} has shape {weight.shape}, the one of the flags {shape}")
+    for name, weight in weights.items():
+        variables[name].assign(weight)
+    gan.ema_generator.set_weights(gan.generator.get_weights())
 
 
 def _start_from_run(gan, run_dir: Path) -> None:

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -5,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+from colorization.inference import saved_model
 
 ROOT = Path(__file__).parents[1]
 
@@ -78,6 +81,87 @@ def test_samples_differ_and_depend_on_the_seed(photos, tmp_path, tiny_model_dir)
         assert {path.name for path in output_dir.iterdir()} == {"turned_1.jpg", "turned_2.jpg"}
         results |= {path.read_bytes() for path in output_dir.iterdir()}
     assert len(results) == 4
+
+
+def colorize_one(photo, output_dir, *options):
+    """Colorizes one photo, which must succeed; returns its pixels, int (H, W, 3)."""
+    done = run_colorize(photo, f"--output_dir={output_dir}", *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    return np.array(Image.open(output_dir / photo.name)).astype(int)
+
+
+def test_hints_count_pixels_of_the_upright_photo(photos, tmp_path, tiny_model_dir):
+    photo, model = photos / "turned.jpg", f"--model_dir={tiny_model_dir}"
+    hints = tmp_path / "hints.json"
+    hints.write_text('{"points": [{"x": 8, "y": 61, "color": "#ff0000", "radius": 6}]}')  # the file is 50 pixels high
+    automatic = colorize_one(photo, tmp_path / "automatic", model)
+    hinted = colorize_one(photo, tmp_path / "hinted", model, f"--hints={hints}")
+    assert automatic.shape == hinted.shape == (70, 50, 3)
+    difference = np.abs(hinted - automatic).mean(axis=-1)
+    assert difference[57:65, 4:12].mean() > 10
+    assert difference[:45].mean() < 0.5 and difference[:, 30:].mean() < 0.5
+
+    samples = tmp_path / "samples"
+    done = run_colorize(photo, f"--output_dir={samples}", model, f"--hints={hints}", "--num_samples=2")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {path.name for path in samples.iterdir()} == {"turned_1.jpg", "turned_2.jpg"}
+
+
+def test_a_reference_colours_all_photos(photos, tmp_path, tiny_model_dir):
+    moods = {}
+    for name, level in {"orange": (230, 120, 20), "blue": (20, 80, 200)}.items():
+        Image.new("RGB", (90, 60), level).save(tmp_path / f"{name}.png")
+        args = [photos / "turned.jpg", photos / "sub", f"--model_dir={tiny_model_dir}"]
+        done = run_colorize(*args, f"--output_dir={tmp_path / name}", f"--reference={tmp_path / name}.png")
+        assert (done.returncode, done.stderr) == (0, "")
+        moods[name] = [np.array(Image.open(tmp_path / name / photo)) for photo in ("turned.jpg", "glass.png")]
+    for orange, blue in zip(*moods.values(), strict=True):
+        red_minus_blue = [mood[..., 0].mean() - mood[..., 2].mean() for mood in (orange, blue)]
+        assert red_minus_blue[0] > red_minus_blue[1] + 20
+
+
+def test_a_model_without_a_noise_encoder_takes_no_reference(photos, tmp_path, tiny_generator):
+    version_dir = saved_model.export_saved_model(tiny_generator, tmp_path / "model", work_size=64)
+    Image.new("RGB", (90, 60), (230, 120, 20)).save(tmp_path / "orange.png")
+    args = [photos / "turned.jpg", f"--model_dir={tmp_path / 'model'}", f"--reference={tmp_path / 'orange.png'}"]
+    done = run_colorize(*args, f"--output_dir={tmp_path / 'out'}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"colorize: {version_dir}: this model takes no reference photo\n"
+
+
+@pytest.mark.parametrize(
+    "args, message",
+    [
+        (["photos", "--hints=hints.json"], "--hints belongs to one photo; give one, and no folder"),
+        (["a.jpg", "b.jpg", "--hints=hints.json"], "--hints belongs to one photo; give one, and no folder"),
+        (["photos/turned.jpg", "--hints=none.json"], "none.json: No such file or directory"),
+        (["photos/turned.jpg", "--hints=photos/turned.jpg"], "photos/turned.jpg: not a text in UTF-8"),
+        (["photos/turned.jpg", "--hints=red.json"], "red.json: point 1: color is 'red'; it must be like #b03a2e"),
+        (
+            ["photos/turned.jpg", "--hints=hints.json", "--model_dir=MODEL"],
+            "hints.json: point 2: x=60 lies outside the photo, 50 pixels wide and 70 high",
+        ),
+        (["photos", "--reference=none.jpg"], "none.jpg: No such file or directory"),
+        (["photos", "--reference=photos/broken.jpg"], "photos/broken.jpg: not a readable"),
+        (["photos", "--reference=photos/turned.jpg"], "photos/turned.jpg: grey; a reference photo must be in colour"),
+        (
+            ["photos", "--reference=x", "--num_samples=2"],
+            "--reference gives one result per photo; leave out --num_samples",
+        ),
+    ],
+)
+def test_wrong_hints_and_references_are_one_line_and_status_2(
+    photos, tmp_path, tiny_model_dir, monkeypatch, args, message
+):
+    points = [{"x": 1, "y": 1, "color": "#ff0000"}, {"x": 60, "y": 1, "color": "#ff0000"}]
+    (tmp_path / "hints.json").write_text(json.dumps(points))
+    (tmp_path / "red.json").write_text('[{"x": 1, "y": 1, "color": "red"}]')
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    args = [arg.replace("MODEL", str(tiny_model_dir)) for arg in args]
+    done = run_colorize(*args, "--output_dir=out", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"colorize: {message}") and done.stderr.count("\n") == 1
+    assert not list(tmp_path.glob("out/*"))
 
 
 @pytest.mark.parametrize(

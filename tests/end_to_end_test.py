@@ -1,6 +1,7 @@
 """Train, export, colorize, evaluate: each command works on what the one before left."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,56 @@ def call(module: str, *args: object) -> str:
     return done.stdout
 
 
+# Starts generators from the model in argv: one that has a layer more, then some that don't fit.
+START = """
+import sys
+import types
+import keras
+import numpy as np
+from colorization import train
+
+model_dir, old_model_dir = sys.argv[1:]
+
+def build(size=1, hinted="hinted"):
+    l, hints = keras.Input((None, None, 1), name="l"), keras.Input((None, None, 3), name="hints")
+    z = keras.Input((2,), name="z")
+    x = keras.layers.Conv2D(2, size, name="chroma")(l)
+    x += keras.layers.Conv2D(2, 1, use_bias=False, name=hinted)(hints)
+    x = keras.layers.BatchNormalization(name="norm")(x)
+    x += keras.layers.Reshape((1, 1, 2))(keras.layers.Dense(2, use_bias=False, name="mood")(z))
+    x = keras.layers.Conv2D(2, 1, name="fresh")(x)
+    return keras.Model([l, z, hints], x)
+
+gan = types.SimpleNamespace(generator=build(), ema_generator=build())
+fresh = gan.generator.get_layer("fresh").get_weights()[0]
+train._start_from_model(gan, model_dir)
+for network in (gan.generator, gan.ema_generator):
+    np.testing.assert_array_equal(network.get_layer("fresh").get_weights()[0], fresh)
+    np.testing.assert_allclose(network.get_layer("mood").get_weights()[0], 0.1 * np.eye(2))
+    np.testing.assert_allclose(network.get_layer("chroma").get_weights()[1], [0.3, -0.2])
+for path, options in ((model_dir, {"size": 3}), (model_dir, {"hinted": "other"}), (old_model_dir, {})):
+    try:
+        train._start_from_model(types.SimpleNamespace(generator=build(**options), ema_generator=None), path)
+    except ValueError as error:
+        print(error)
+"""
+
+
+def test_training_starts_from_a_model_whose_weights_it_knows(tiny_model_dir, tmp_path):
+    shutil.copytree(tiny_model_dir / "1", tmp_path / "old")
+    info = tmp_path / "old" / "assets.extra" / "colorizer.json"
+    info.write_text('{"z_dim": 2, "work_size": 64}')
+    done = subprocess.run(
+        [sys.executable, "-c", START, tiny_model_dir, tmp_path / "old"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        f"{tiny_model_dir}/1: its chroma/kernel has shape (1, 1, 1, 2), the one of the flags (3, 3, 1, 2)",
+        f"{tiny_model_dir}/1: the generator that the flags describe has no weight hinted/kernel",
+        f"{tmp_path}/old: its weights can't be read: it is older than colour hints and does not name its weights",
+    ]
+
+
 def test_from_photos_to_scores(tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
@@ -36,6 +87,11 @@ def test_from_photos_to_scores(tmp_path):
     call("colorize", photos, f"--output_dir={tmp_path / 'out'}", f"--model_dir={models}")
     for index in range(8):
         assert np.asarray(Image.open(tmp_path / "out" / f"{index}.png")).shape == (40, 48, 3)
+    hints = tmp_path / "hints.json"
+    hints.write_text('[{"x": 20, "y": 10, "color": "#ff0000"}]')
+    options = [f"--model_dir={models}", f"--hints={hints}", f"--reference={photos / '1.png'}"]
+    call("colorize", photos / "0.png", f"--output_dir={tmp_path / 'asked'}", *options)
+    assert np.asarray(Image.open(tmp_path / "asked" / "0.png")).shape == (40, 48, 3)
     scores = tmp_path / "scores"
     call(
         "evaluate",

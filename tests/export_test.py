@@ -3,9 +3,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import tensorflow as tf
+
 ROOT = Path(__file__).parents[1]
 
-# Puts a tiny generator in the place of a trained one, so that the test needs no training run.
+# Puts tiny networks in the place of trained ones, so that the test needs no training run.
 PROGRAM = """
 import sys
 import keras
@@ -15,11 +18,20 @@ from colorization.training import checkpoints
 def load_generator(run_dir):
     assert str(run_dir) == "runs/one"
     l, z = keras.Input((None, None, 1), name="l"), keras.Input((3,), name="z")
-    ab = keras.layers.Conv2D(2, 1)(l) + keras.layers.Reshape((1, 1, 2))(keras.layers.Dense(2)(z))
-    return keras.Model([l, z], ab, name="tiny")
+    hints = keras.Input((None, None, 3), name="hints")
+    ab = keras.layers.Conv2D(2, 1, name="chroma")(keras.layers.Concatenate()([l, hints]))
+    ab = ab + keras.layers.Reshape((1, 1, 2))(keras.layers.Dense(2, name="mood")(z))
+    return keras.Model([l, z, hints], ab, name="tiny")
+
+def load_networks(run_dir, *, noise_encoder):
+    assert str(run_dir) == "runs/one"
+    for variable in noise_encoder.variables:
+        variable.assign(variable * 0 + (5 if variable.path == "mean/bias" else 0))
 
 checkpoints.load_generator = load_generator
-checkpoints.read_config = lambda run_dir: {"flags": {"seed": 7, "data_dir": "private/photos"}, "git_commit": "abc"}
+checkpoints.load_networks = load_networks
+flag_values = {"seed": 7, "z_dim": 3, "data_dir": "private/photos"}
+checkpoints.read_config = lambda run_dir: {"flags": flag_values, "git_commit": "abc"}
 sys.argv[0] = "export"
 cli.run(export.main)
 """
@@ -40,11 +52,16 @@ def test_the_next_version_is_written_with_its_provenance(tmp_path):
     assert info == {
         "z_dim": 3,
         "work_size": 96,
+        "weights": ["mood/kernel", "mood/bias", "chroma/kernel", "chroma/bias"],
         "provenance": {
             "generator": "tiny",
-            "training": {"flags": {"seed": 7, "data_dir": "photos"}, "git_commit": "abc"},
+            "training": {"flags": {"seed": 7, "z_dim": 3, "data_dir": "photos"}, "git_commit": "abc"},
         },
     }
+    encode_z = tf.saved_model.load(str(tmp_path / "5")).signatures["encode_z"]
+    np.testing.assert_array_equal(
+        encode_z(l=tf.ones((2, 32, 40, 1)), ab=tf.ones((2, 32, 40, 2)))["z"], np.full((2, 3), 5)
+    )
 
 
 def test_a_run_without_checkpoint_is_one_line_and_status_2(tmp_path):

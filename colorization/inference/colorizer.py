@@ -8,18 +8,22 @@ import concurrent.futures
 import functools
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from colorization import color
 from colorization.inference import processing, saved_model
+from colorization.inference.hints import Hint, check_inside, rasterize
+from colorization.inference.reference import is_grey
 
 # Pixels converted at once. Colour conversion looks at one pixel at a time, so pieces of one fixed shape need a single
 # compilation and bound the memory that a large photo takes.
 _CHUNK_PIXELS = 1 << 17
 _PACKAGE_DIR = Path(__file__).parents[1]
+_Signature = Callable[..., dict[str, tf.Tensor]]
 
 
 class ModelError(ValueError):
@@ -35,16 +39,16 @@ class Colorizer:
       z_dim: length of the noise vector.
     """
 
-    def __init__(self, predict: Callable[..., dict[str, tf.Tensor]], *, model_dir: Path, work_size: int, z_dim: int):
+    def __init__(self, signatures: Mapping[str, _Signature], *, model_dir: Path, work_size: int, z_dim: int):
         """Takes what `load` reads; use that.
 
         Args:
-          predict: the signature `sample_ab` of `saved_model.py`.
+          signatures: those of `saved_model.py`; an old model has neither `steer_ab` nor `encode_z`.
           model_dir: see the attributes, as the others.
           work_size: multiple of 32.
           z_dim: length of `z`.
         """
-        self._predict = predict
+        self._signatures = signatures
         self.model_dir = model_dir
         self.work_size = work_size
         self.z_dim = z_dim
@@ -65,36 +69,86 @@ class Colorizer:
         try:
             info = json.loads((version_dir / saved_model.INFO_PATH).read_text(encoding="utf-8"))
             work_size, z_dim = int(info["work_size"]), int(info["z_dim"])
-            predict = tf.saved_model.load(str(version_dir)).signatures["sample_ab"]
+            signatures = tf.saved_model.load(str(version_dir)).signatures
+            predict = signatures["sample_ab"]
         except Exception as error:  # the loader raises many kinds on damaged files
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ModelError(f"{version_dir}: not a model that can be loaded: {reason}") from error
         background.submit(_call_once, predict)
         background.shutdown(wait=False)
-        return cls(predict, model_dir=version_dir, work_size=work_size, z_dim=z_dim)
+        return cls(signatures, model_dir=version_dir, work_size=work_size, z_dim=z_dim)
+
+    def check_takes(self, *, hints: bool = False, reference: bool = False) -> None:
+        """Checks that the model knows what is asked of it; those exported by older versions of this project do not.
+
+        Args:
+          hints: hints will be given.
+          reference: a reference photo will be given.
+
+        Raises:
+          ModelError: it takes no such thing.
+        """
+        for wanted, signature, name in ((hints, "steer_ab", "hints"), (reference, "encode_z", "reference photo")):
+            if wanted and signature not in self._signatures:
+                raise ModelError(f"{self.model_dir}: this model takes no {name}")
 
     def draw_z(self, num_samples: int, seed: int) -> np.ndarray:
         """Draws noise: float32 (num_samples, z_dim) from N(0, I); the first rows do not depend on `num_samples`."""
         return np.random.default_rng(seed).standard_normal((num_samples, self.z_dim), np.float32)
 
+    def encode_reference(self, rgb: np.ndarray) -> np.ndarray:
+        """Takes the mood of a photo in colour, for other photos.
+
+        Args:
+          rgb: (H, W, 3) as for `colorize`.
+
+        Returns:
+          z: float32 (z_dim,).
+
+        Raises:
+          ModelError: the model cannot do this.
+          ValueError: the photo is grey, or has another shape or dtype.
+        """
+        self.check_takes(reference=True)
+        rgb = _check_rgb(rgb, "reference photo")
+        if is_grey(rgb):
+            raise ValueError("the reference photo is grey; it must be in colour")
+        shape = processing.work_shape(rgb.shape[0], rgb.shape[1], self.work_size)
+        l, ab = color.rgb_to_l_ab(processing.shrink_rgb(rgb[np.newaxis], shape))
+        return self._signatures["encode_z"](l=l, ab=ab)["z"].numpy()[0]
+
     def colorize(
-        self, rgb: np.ndarray, *, z: np.ndarray | None = None, seed: int | None = None, saturation: float = 1.0
+        self,
+        rgb: np.ndarray,
+        *,
+        z: np.ndarray | None = None,
+        seed: int | None = None,
+        saturation: float = 1.0,
+        hints: Sequence[Hint] | None = None,
+        reference: np.ndarray | None = None,
     ) -> np.ndarray:
         """Colorizes one photo; what colour it has is ignored.
 
         Args:
           rgb: uint8 or uint16, full range, gamma-encoded sRGB (H, W, 3) or grey (H, W).
           z: float32 (z_dim,) noise, ~ N(0, I) for variants.
-          seed: draws `z`; without both, z = 0 gives the automatic colour.
+          seed: draws `z`; without any of these, z = 0 gives the automatic colour.
           saturation: factor for chroma, at least 0; 0 gives grey.
+          hints: colours asked for at points of the photo.
+          reference: photo in colour, as `rgb`, whose mood this one takes: instead of `z` and `seed`.
 
         Returns:
           rgb: (H, W, 3) of the same dtype. Its lightness is that of the input; chroma yields where sRGB lacks it.
 
         Raises:
-          ValueError: an argument has another shape, dtype or range.
+          ModelError: the model is too old for hints or a reference.
+          ValueError: an argument has another shape, dtype or range, a hint lies outside the photo, the reference is
+            grey.
         """
-        return self.colorize_batch([rgb], z=z, seed=seed, saturation=saturation)[0]
+        all_hints = None if hints is None else [hints]
+        return self.colorize_batch([rgb], z=z, seed=seed, saturation=saturation, hints=all_hints, reference=reference)[
+            0
+        ]
 
     def colorize_batch(
         self,
@@ -103,6 +157,8 @@ class Colorizer:
         z: np.ndarray | None = None,
         seed: int | None = None,
         saturation: float = 1.0,
+        hints: Sequence[Sequence[Hint]] | None = None,
+        reference: np.ndarray | None = None,
     ) -> list[np.ndarray]:
         """Colorizes photos of any sizes; the network takes those of one work shape together.
 
@@ -113,17 +169,25 @@ class Colorizer:
           z: as for `colorize`, the same for all photos.
           seed: as for `colorize`.
           saturation: as for `colorize`.
+          hints: for each photo the colours asked for; none for an empty sequence.
+          reference: as for `colorize`.
 
         Returns:
           Results as from `colorize`, in order.
 
         Raises:
-          ValueError: as `colorize`.
+          ModelError, ValueError: as `colorize`.
         """
         if not (np.isfinite(saturation) and saturation >= 0):
             raise ValueError(f"saturation {saturation}: must be a number of at least 0")
-        z = self._check_z(z, seed)
         photos = [_check_rgb(photo) for photo in photos]
+        hints = [()] * len(photos) if hints is None else hints
+        if len(hints) != len(photos):
+            raise ValueError(f"hints for {len(hints)} photos, but there are {len(photos)}")
+        for points, photo in zip(hints, photos, strict=True):
+            check_inside(points, photo.shape)
+        self.check_takes(hints=any(map(len, hints)), reference=reference is not None)
+        z = self._choose_z(z, seed, reference)
         lightness = [_take_l(photo) for photo in photos]
         groups: dict[tuple[int, ...], list[int]] = {}
         for index, photo in enumerate(photos):
@@ -132,16 +196,27 @@ class Colorizer:
         small_ab: dict[int, tf.Tensor] = {}
         for shape, indices in groups.items():
             l = tf.concat([processing.shrink_l(lightness[i][np.newaxis], shape) for i in indices], axis=0)
-            ab = self._predict(l=l, z=tf.repeat(z[np.newaxis], len(indices), axis=0))["ab"]
+            rasters = tf.stack([rasterize(hints[i], photos[i].shape, shape) for i in indices])
+            ab = self._predict(l=l, z=tf.repeat(z[np.newaxis], len(indices), axis=0), hints=rasters)
             small_ab |= {index: ab[row : row + 1] for row, index in enumerate(indices)}
         return [_recolor(lightness[i], small_ab[i], saturation, photo.dtype) for i, photo in enumerate(photos)]
 
-    def _check_z(self, z: np.ndarray | None, seed: int | None) -> np.ndarray:
-        if z is None:
-            return np.zeros(self.z_dim, np.float32) if seed is None else self.draw_z(1, seed)[0]
-        z = np.asarray(z, np.float32)
+    def _predict(self, *, l: tf.Tensor, z: tf.Tensor, hints: tf.Tensor) -> tf.Tensor:
+        """`ab` of `l` (B, h, w, 1), `z` (B, z_dim) and rasters of hints (B, h, w, 3)."""
+        if tf.reduce_any(hints != 0.0):
+            return self._signatures["steer_ab"](l=l, z=z, hints=hints)["ab"]
+        return self._signatures["sample_ab"](l=l, z=z)["ab"]  # old models have no other
+
+    def _choose_z(self, z: np.ndarray | None, seed: int | None, reference: np.ndarray | None) -> np.ndarray:
+        if sum(source is not None for source in (z, seed, reference)) > 1:
+            raise ValueError("give one of z, seed and reference")
+        if reference is not None:
+            return self.encode_reference(reference)
         if seed is not None:
-            raise ValueError("give z or seed, not both")
+            return self.draw_z(1, seed)[0]
+        if z is None:
+            return np.zeros(self.z_dim, np.float32)
+        z = np.asarray(z, np.float32)
         if z.shape != (self.z_dim,):
             raise ValueError(f"z has shape {z.shape}; this model takes ({self.z_dim},)")
         return z
@@ -170,12 +245,12 @@ def find_version_dir(model_dir: str | os.PathLike | None = None) -> Path:
     raise ModelError(f"{bases[-1]}: no model found: neither a saved_model.pb nor a numbered version folder with one")
 
 
-def _check_rgb(rgb: np.ndarray) -> np.ndarray:
+def _check_rgb(rgb: np.ndarray, name: str = "photo") -> np.ndarray:
     rgb = np.asarray(rgb)
     if rgb.dtype not in (np.uint8, np.uint16):
-        raise ValueError(f"photo has dtype {rgb.dtype}; it must be uint8 or uint16")
+        raise ValueError(f"{name} has dtype {rgb.dtype}; it must be uint8 or uint16")
     if rgb.ndim not in (2, 3) or rgb.shape[2:] not in ((), (3,)) or rgb.size == 0:
-        raise ValueError(f"photo has shape {rgb.shape}; it must be (H, W) or (H, W, 3), and not empty")
+        raise ValueError(f"{name} has shape {rgb.shape}; it must be (H, W) or (H, W, 3), and not empty")
     return np.repeat(rgb[..., np.newaxis], 3, axis=-1) if rgb.ndim == 2 else rgb
 
 

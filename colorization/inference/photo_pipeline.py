@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from colorization import image_io
+from colorization.inference.hints import Hint
 from colorization.inference.photo_jobs import PhotoJob
 
 if TYPE_CHECKING:
@@ -29,32 +30,49 @@ def colorize_jobs(
     seed: int = 0,
     saturation: float = 1.0,
     batch_size: int = 8,
+    hints: Sequence[Hint] = (),
+    reference: np.ndarray | None = None,
 ) -> Iterator[Outcome]:
     """Colorizes photos and writes the results, replacing files that exist.
 
     Args:
-      jobs: with equally many outputs each. With one output it is the automatic colour, z = 0; else all are drawn.
+      jobs: with equally many outputs each. With one output it is the automatic colour, z = 0, or that of the
+        reference; else all are drawn.
       load_colorizer: called once, while the first photos are being decoded.
       seed: for the draws; sample i has the same noise for all photos.
       saturation: factor for chroma, at least 0.
       batch_size: most photos that the network sees at once.
+      hints: colours asked for at points, the same in all photos.
+      reference: photo in colour, rgb (H, W, 3) uint8 or uint16, whose mood all photos take; for one output each.
 
     Yields:
       Each job when its results are written, with None, or as soon as it has failed, with one line that says why.
+
+    Raises:
+      ModelError: the model is too old for hints or a reference.
+      HintError: a hint lies outside a photo.
+      ValueError: the reference is grey, or there are several outputs beside it.
     """
     if not jobs:
         return
+    num_samples = len(jobs[0].outputs)
+    if reference is not None and num_samples > 1:
+        raise ValueError("a reference gives each photo one result, not several")
     pool = concurrent.futures.ThreadPoolExecutor(min(4, os.cpu_count() or 1))
     try:
         reads = _start_reading(pool, jobs, max_waiting=2 * batch_size)
         colorizer = load_colorizer()
-        num_samples = len(jobs[0].outputs)
-        zs = [None] if num_samples == 1 else list(colorizer.draw_z(num_samples, seed))
+        if reference is not None:
+            zs = [colorizer.encode_reference(reference)]
+        else:
+            zs = [None] if num_samples == 1 else list(colorizer.draw_z(num_samples, seed))
         writer = _Writer(pool)
         for batch, failures in _make_batches(reads, batch_size):
             yield from failures
             for sample, z in enumerate(zs if batch else []):
-                results = colorizer.colorize_batch([photo.rgb for _, photo in batch], z=z, saturation=saturation)
+                results = colorizer.colorize_batch(
+                    [photo.rgb for _, photo in batch], z=z, saturation=saturation, hints=[hints] * len(batch)
+                )
                 for (job, photo), rgb in zip(batch, results, strict=True):
                     yield from writer.write(job, sample, dataclasses.replace(photo, rgb=rgb))
         yield from writer.finish()

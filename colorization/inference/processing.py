@@ -44,6 +44,12 @@ def shrink_l(l: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
     return tf.image.resize(l, shape, antialias=True)
 
 
+def shrink_rgb(rgb: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
+    """Resizes uint8 or uint16 sRGB (B, H, W, 3) to `shape` (height, width), without aliasing: float32 in [0, 1]."""
+    rgb = tf.convert_to_tensor(rgb)
+    return tf.image.resize(rgb, shape, antialias=True) / rgb.dtype.max
+
+
 def upsample_ab(ab: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
     """Resizes chroma (B, h, w, 2) from the work shape to `shape` (height, width), bilinearly.
 

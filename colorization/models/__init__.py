@@ -33,7 +33,8 @@ def build_generator(name: str, *, z_dim: int, encoder_weights: str | None = None
       encoder_weights: "imagenet", a path to weights, or None; only a generator with an encoder takes them.
 
     Returns:
-      A model with inputs `l` (B, H, W, 1) in [-1, 1] and `z` (B, z_dim), output `ab` (B, H, W, 2) float32.
+      A model with inputs `l` (B, H, W, 1) in [-1, 1], `z` (B, z_dim) and `hints` (B, H, W, 3), output `ab`
+      (B, H, W, 2) float32.
 
     Raises:
       ValueError: if the name is unknown, or weights are given for a generator without an encoder.

@@ -49,6 +49,82 @@ class ResizeLike(layers.Layer):
         return (inputs_shape[0], *reference_shape[1:3], inputs_shape[3])
 
 
+@keras.saving.register_keras_serializable(package="colorization")
+class PoolHints(layers.Layer):
+    """Shrinks colour hints by `stride`: each cell gets the mean colour of its hinted pixels and a mask.
+
+    Input: (B, H, W, 3), H and W multiples of `stride`: ab times mask, mask. Output: (B, H/stride, W/stride, 3): ab
+    where there is any hint, else 0; mask. One hinted pixel counts as much as a full cell.
+    """
+
+    def __init__(self, stride: int, **kwargs):
+        super().__init__(**kwargs)
+        self.stride = stride
+
+    def call(self, inputs):
+        mean = ops.average_pool(inputs, self.stride, self.stride)
+        mask = ops.minimum(mean[..., 2:] * self.stride**2, 1.0)
+        return ops.concatenate([mean[..., :2] * (mask / ops.maximum(mean[..., 2:], 1e-6)), mask], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        return (
+            batch,
+            None if height is None else height // self.stride,
+            None if width is None else width // self.stride,
+            channels,
+        )
+
+    def get_config(self):
+        return {**super().get_config(), "stride": self.stride}
+
+
+@keras.saving.register_keras_serializable(package="colorization")
+class DotProductAttention(layers.Layer):
+    """Lets every position look at every other, whatever their number.
+
+    Inputs: (B, H, W, 3 * C), queries, keys and values. Output: (B, H, W, C).
+
+    Paper: multi-head attention, Vaswani et al. 2017 (arXiv:1706.03762).
+    """
+
+    def __init__(self, num_heads: int, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+
+    def call(self, inputs):
+        batch, height, width = ops.shape(inputs)[:3]
+        channels = inputs.shape[-1] // 3
+        heads = ops.reshape(inputs, (batch, height * width, 3, self.num_heads, channels // self.num_heads))
+        attended = ops.dot_product_attention(heads[:, :, 0], heads[:, :, 1], heads[:, :, 2])  # (B, H*W, heads, C/heads)
+        return ops.reshape(attended, (batch, height, width, channels))
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], input_shape[-1] // 3)
+
+    def get_config(self):
+        return {**super().get_config(), "num_heads": self.num_heads}
+
+
+def attention_block(x, name: str, *, num_heads: int = 4):
+    """Self-attention and two dense layers on (B, H, W, C), each added to what it gets; untrained, it changes nothing.
+
+    The dense layers are written as 1x1 convolutions, which CPUs run faster.
+
+    Paper: pre-norm transformer block, Xiong et al. 2020 (arXiv:2002.04745).
+    """
+    channels = x.shape[-1]
+    y = layers.LayerNormalization(epsilon=1e-5, name=f"{name}_norm")(x)
+    y = layers.Conv2D(3 * channels, 1, use_bias=False, name=f"{name}_qkv")(y)
+    y = DotProductAttention(num_heads, name=f"{name}_attention")(y)
+    y = layers.Conv2D(channels, 1, kernel_initializer="zeros", name=f"{name}_project")(y)
+    x = layers.Add(name=f"{name}_attended")([x, y])
+    y = layers.LayerNormalization(epsilon=1e-5, name=f"{name}_dense_norm")(x)
+    y = layers.Conv2D(2 * channels, 1, activation="relu", name=f"{name}_dense_1")(y)
+    y = layers.Conv2D(channels, 1, kernel_initializer="zeros", name=f"{name}_dense_2")(y)
+    return layers.Add(name=name)([x, y])
+
+
 def modulate(x, z, name: str):
     """Shifts and scales the channels of `x` (B, H, W, C) by a linear function of `z` (B, Z).
 

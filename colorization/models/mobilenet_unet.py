@@ -1,29 +1,31 @@
-"""U-Net generator on an ImageNet encoder: lightness and noise in, chroma out.
+"""U-Net generator on an ImageNet encoder: lightness, noise and colour hints in, chroma out.
 
 Inputs:
   l: (B, H, W, 1) lightness in [-1, 1].
   z: (B, z_dim) noise; 0 is the automatic colour, z ~ N(0, I) gives other moods of the same photo.
+  hints: (B, H, W, 3) colours that a person asks for: ab in [-1, 1] where the mask, the third channel, is 1; else 0.
 Output:
   ab: (B, H, W, 2) chroma, float32, about [-1, 1] (not clipped: a saturated output would have no gradient).
 
 Stages: (1) `l`, repeated to three channels, goes through MobileNet v1 tapped at strides 2, 4, 8, 16, 32
 (`encoder.py`). (2) The coarsest features are modulated by `z`: mood is global. (3) Four times: project to fewer
-channels, upsample 2x, join the encoder's features of that resolution, one 3x3 convolution. (4) Chroma is predicted
-at half resolution and upsampled bilinearly: the eye resolves colour less finely than lightness, and the last
-full-resolution stage would cost as much as all others.
+channels, upsample 2x, join the encoder's features of that resolution and the hints, one 3x3 convolution. At stride
+16 all positions then look at each other, twice: so a hint reaches the whole of its object, and the halves of a sky
+agree. (4) Chroma is predicted at half resolution and upsampled bilinearly: the eye resolves colour less finely than
+lightness, and the last full-resolution stage would cost as much as all others.
 
 Fully convolutional. H, W of any size >= 1: sizes that 32 does not divide are stretched to the next multiple inside,
 and the chroma comes back at H, W.
 
 Papers: U-Net, Ronneberger et al. 2015 (arXiv:1505.04597); encoder as feature extractor for colorization, Larsson et
-al. 2016 (arXiv:1603.06668).
+al. 2016 (arXiv:1603.06668); hints, Zhang et al. 2017 (arXiv:1705.02999).
 """
 
 import keras
 from keras import layers
 
 from colorization.models.encoder import build_folded_encoder, build_mobilenet_encoder
-from colorization.models.layers import ResizeLike, ResizeToMultiple, modulate
+from colorization.models.layers import PoolHints, ResizeLike, ResizeToMultiple, attention_block, modulate
 
 # Channels of the decoder at strides 16, 8, 4, 2. What enters a stage from below and from the encoder is projected to
 # as many each, so that every stage costs the same: 75 million multiplications for a 128 px photo.
@@ -50,7 +52,7 @@ def build_mobilenet_unet(
       folded: build the structure of a pretrained encoder without weights, to restore a checkpoint into.
 
     Returns:
-      keras.Model with inputs [l, z] and output ab.
+      keras.Model with inputs [l, z, hints] and output ab.
 
     Raises:
       ValueError: if the encoder's weights can't be used.
@@ -61,24 +63,39 @@ def build_mobilenet_unet(
         encoder = build_mobilenet_encoder(encoder_weights, alpha=alpha, frozen_until=frozen_until)
     l = keras.Input((None, None, 1), name="l")
     z = keras.Input((z_dim,), name="z")
+    hints = keras.Input((None, None, 3), name="hints")
     stretched = ResizeToMultiple(32, name="to_multiple_of_32")(l)
     *skips, x = encoder(layers.Concatenate(name="grey_rgb")([stretched] * 3))
+    stretched_hints = ResizeToMultiple(32, name="hints_to_multiple_of_32")(hints)
 
     x = _conv(x, decoder_filters[0], 1, "bottleneck")  # (B, H/32, W/32, 256)
     x = modulate(x, z, "mood")
     for stage, (skip, filters) in enumerate(zip(reversed(skips), decoder_filters, strict=True)):
-        name = f"decoder_{2 ** (4 - stage)}"  # the stride of its output
+        stride = 2 ** (4 - stage)  # of its output
+        name = f"decoder_{stride}"
         x = _conv(x, filters, 1, f"{name}_up")
         skip = _conv(skip, filters, 1, f"{name}_skip")
         x = layers.UpSampling2D(2, interpolation="bilinear", name=f"{name}_upsampled")(x)
+        skip = layers.Add(name=f"{name}_hinted")([skip, _hint_features(stretched_hints, stride, filters, name)])
         x = layers.Concatenate(name=f"{name}_joined")([x, skip])
         x = _conv(x, filters, 3, name)
         if stage == 0:
             x = modulate(x, z, "mood_16")
+            for index in range(2):
+                x = attention_block(x, f"attention_{index}")
 
     half = layers.Conv2D(2, 3, padding="same", kernel_initializer="zeros", dtype="float32", name="half_ab")(x)
     ab = ResizeLike(dtype="float32", name="ab")(half, reference=l)
-    return keras.Model([l, z], ab, name="mobilenet_unet")
+    return keras.Model([l, z, hints], ab, name="mobilenet_unet")
+
+
+def _hint_features(hints, stride: int, filters: int, name: str):
+    """Features (B, H/stride, W/stride, filters) of the hints (B, H, W, 3); exactly 0 where no hint is near."""
+    pooled = PoolHints(stride, name=f"{name}_hints")(hints)
+    # Zeros: untrained, hints change nothing.
+    return layers.Conv2D(
+        filters, 3, padding="same", use_bias=False, kernel_initializer="zeros", name=f"{name}_hint_conv"
+    )(pooled)
 
 
 def _conv(x, filters: int, size: int, name: str):

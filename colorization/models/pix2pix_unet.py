@@ -1,7 +1,8 @@
 """The plain U-Net generator of pix2pix: the reference design that others are measured against.
 
-Inputs, output and the handling of sizes are those of `mobilenet_unet.py`: l (B, H, W, 1) in [-1, 1] and z (B, z_dim)
--> ab (B, H, W, 2) in [-1, 1]; here ab leaves through tanh at full resolution, as published.
+Inputs, output and the handling of sizes are those of `mobilenet_unet.py`: l (B, H, W, 1) in [-1, 1], z (B, z_dim) and
+hints (B, H, W, 3) -> ab (B, H, W, 2) in [-1, 1]; here ab leaves through tanh at full resolution, as published, and the
+hints enter beside l.
 
 Stages: 4x4 convolutions of stride 2 halve the image `num_stages` times, `z` modulates the bottleneck, transposed
 convolutions bring it back, each joined with the encoder's features of its size. Batch norm, leaky ReLU down, ReLU
@@ -25,11 +26,12 @@ def build_pix2pix_unet(*, z_dim: int = 8, base_filters: int = 64, num_stages: in
       num_stages: how many times the image is halved; 7 for 128 px, 8 for 256 px as in the paper.
 
     Returns:
-      keras.Model with inputs [l, z] and output ab.
+      keras.Model with inputs [l, z, hints] and output ab.
     """
     l = keras.Input((None, None, 1), name="l")
     z = keras.Input((z_dim,), name="z")
-    x = ResizeToMultiple(2**num_stages, name="to_multiple")(l)
+    hints = keras.Input((None, None, 3), name="hints")
+    x = ResizeToMultiple(2**num_stages, name="to_multiple")(layers.Concatenate(name="l_and_hints")([l, hints]))
     skips = []
     for stage in range(num_stages):
         # The first stage has no norm in the paper; at the bottleneck, one pixel per image, it would erase the signal.
@@ -41,7 +43,7 @@ def build_pix2pix_unet(*, z_dim: int = 8, base_filters: int = 64, num_stages: in
         x = layers.Concatenate(name=f"up_{stage}_joined")([x, skips.pop()])
     x = layers.Conv2DTranspose(2, 4, 2, padding="same", activation="tanh", dtype="float32", name="tanh_ab")(x)
     ab = ResizeLike(dtype="float32", name="ab")(x, reference=l)
-    return keras.Model([l, z], ab, name="pix2pix_unet")
+    return keras.Model([l, z, hints], ab, name="pix2pix_unet")
 
 
 def _down(x, filters: int, name: str, norm: bool):

@@ -119,7 +119,8 @@ class TensorBoardLog(keras.callbacks.Callback):
         """Rows of (lightness, result at z = 0, original): uint8 (N * S, 3 * S, 3)."""
         l, real_ab = self._photos
         z = tf.zeros((l.shape[0], self.model.generator.inputs[1].shape[-1]))
-        fake_ab = tf.cast(self.model.ema_generator([l, z], training=False), tf.float32)
+        hints = tf.zeros((*l.shape[:3], 3))
+        fake_ab = tf.cast(self.model.ema_generator([l, z, hints], training=False), tf.float32)
         columns = [color.l_ab_to_rgb(l, ab) for ab in (tf.zeros_like(real_ab), fake_ab, real_ab)]
         rows = tf.concat(columns, axis=2)
         return color.to_uint8(tf.reshape(rows, (-1, rows.shape[2], 3)))

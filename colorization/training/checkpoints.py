@@ -48,6 +48,8 @@ def make_manager(gan: ColorizationGAN, run_dir: Path, *, num_kept: int = 3) -> t
     }
     if gan.discriminator is not None:
         parts |= {"discriminator": gan.discriminator, "discriminator_optimizer": gan.discriminator_optimizer}
+    if gan.classifier is not None:
+        parts["classifier"] = gan.classifier
     checkpoint = tf.train.Checkpoint(**parts)
     return tf.train.CheckpointManager(checkpoint, str(run_dir / "checkpoints"), max_to_keep=num_kept)
 

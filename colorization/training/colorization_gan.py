@@ -2,9 +2,10 @@
 
 One training step on (l, ab):
 
-1. The noise encoder looks at the first part of the batch and samples its `z`; the rest gets z = 0.
-2. The generator paints all of it: chroma loss, KL loss of the noise encoder, and, in the adversarial phase, the
-   hinge loss of what the discriminator thinks of it.
+1. Part of the batch gets colour hints; of part of it the noise encoder chooses `z`, the rest gets z = 0. The two parts
+   overlap, and at least a photo or two has neither.
+2. The generator paints all of it: the losses of `objective.py`, KL loss of the noise encoder, and, in the adversarial
+   phase, the hinge loss of what the discriminator thinks of it.
 3. In the adversarial phase the discriminator then learns from the same pictures.
 4. An exponential moving average of the generator follows: it is what gets validated and exported.
 
@@ -15,7 +16,8 @@ import keras
 import tensorflow as tf
 
 from colorization import color
-from colorization.training import losses, metrics
+from colorization.training import hint_sampling, losses, metrics
+from colorization.training.objective import FEATURES, LossWeights, Objective
 
 
 class ColorizationGAN(keras.Model):
@@ -34,10 +36,11 @@ class ColorizationGAN(keras.Model):
         ema_generator: keras.Model,
         noise_encoder: keras.Model,
         discriminator: keras.Model | None,
-        adversarial_weight: float = 0.0,
-        saturation_weight: float = 3.0,
-        kl_weight: float = 0.002,
+        perceptual_encoder: keras.Model | None = None,
+        loss_weights: LossWeights,
         noise_fraction: float = 0.25,
+        hint_fraction: float = 0.5,
+        recoloured_fraction: float = 0.3,
         ema_decay: float = 0.999,
         clip_norm: float = 10.0,
         seed: int = 0,
@@ -45,27 +48,36 @@ class ColorizationGAN(keras.Model):
         """Puts the networks together.
 
         Args:
-          generator: inputs [l, z], output ab.
+          generator: inputs [l, z, hints], output ab.
           ema_generator: a copy of it; its weights become those of the generator.
           noise_encoder: inputs [l, ab], outputs mean and log variance of z.
           discriminator: inputs [l, ab], output logits; None for the warm-up phase.
-          adversarial_weight: of the hinge loss, relative to the chroma loss.
-          saturation_weight: see `losses.chroma_loss`.
-          kl_weight: of the noise encoder's KL loss.
-          noise_fraction: share of each batch that gets z from the noise encoder, in [0, 1].
+          perceptual_encoder: for the perceptual loss, see `objective.Objective`.
+          loss_weights: what counts how much.
+          noise_fraction: part of each batch that gets z from the noise encoder, in [0, 1].
+          hint_fraction: part of each batch that gets colour hints, in [0, 1].
+          recoloured_fraction: part of the hinted photos in which the hints contradict the true colours, in [0, 1].
           ema_decay: of the moving average, in [0, 1).
           clip_norm: largest global norm of a network's gradient.
-          seed: of the noise; with the step number it determines every draw.
+          seed: of noise and hints; with the step number it determines every draw.
         """
         super().__init__(name="colorization_gan")
         self.generator, self.ema_generator = generator, ema_generator
         self.noise_encoder, self.discriminator = noise_encoder, discriminator
-        self.adversarial_weight, self.saturation_weight = adversarial_weight, saturation_weight
-        self.kl_weight, self.noise_fraction = kl_weight, noise_fraction
+        self.loss_weights = loss_weights
+        self.noise_fraction, self.hint_fraction = noise_fraction, hint_fraction
+        self.recoloured_fraction = recoloured_fraction
         self.ema_decay, self.clip_norm, self.noise_seed = ema_decay, clip_norm, seed
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         self.num_bad_steps_in_row = tf.Variable(0, dtype=tf.int64, trainable=False, name="num_bad_steps_in_row")
-        names = ["loss", "chroma_loss", "kl_loss", "gradient_norm"]
+        self.painter, self.classifier = generator, None
+        if loss_weights.classification:
+            features = generator.get_layer(FEATURES).output
+            self.painter = keras.Model(generator.inputs, [generator.output, features], name="painter")
+            self.classifier = keras.layers.Dense(losses.NUM_AB_CLASSES, name="classifier")
+            self.classifier.build(features.shape)
+        self.objective = Objective(loss_weights, classifier=self.classifier, encoder=perceptual_encoder)
+        names = ["loss", *self.objective.loss_names(), "kl_loss", "gradient_norm"]
         names += ["adversarial_loss", "discriminator_loss"] if discriminator is not None else []
         self.train_means = {name: keras.metrics.Mean(name=name) for name in names}
         names = ["chroma_loss", "psnr", "grey_psnr", "colorfulness", "real_colorfulness"]
@@ -98,10 +110,11 @@ class ColorizationGAN(keras.Model):
 
     @property
     def decoder_variables(self) -> list[keras.Variable]:
-        """The generator's other trainable variables, and the noise encoder's."""
+        """The generator's other trainable variables, the noise encoder's, and the classifier's if there is one."""
         in_encoder = {id(v) for v in self.encoder_variables}
         decoder = [v for v in self.generator.trainable_variables if id(v) not in in_encoder]
-        return decoder + self.noise_encoder.trainable_variables
+        classifier = self.classifier.trainable_variables if self.classifier is not None else []
+        return decoder + self.noise_encoder.trainable_variables + classifier
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -114,7 +127,8 @@ class ColorizationGAN(keras.Model):
         # A batch norm moves its statistics during the forward pass, before the loss is known.
         statistics = [v.value for v in self.generator.non_trainable_variables if v.name.startswith("moving_")]
         before = [tf.identity(variable) for variable in statistics]
-        fake_ab, values, apply_generator = self.train_generator(l, real_ab)
+        real_ab, hints = self.sample_hints(l, real_ab)
+        fake_ab, values, apply_generator = self.train_generator(l, real_ab, hints)
         finite = tf.math.is_finite(values["loss"]) & tf.math.is_finite(values["gradient_norm"])
         updates = [apply_generator]
         if self.discriminator is not None:
@@ -139,29 +153,31 @@ class ColorizationGAN(keras.Model):
         self.step.assign_add(1)
         return {m.name: m.result() for m in self.train_means.values()}
 
-    def train_generator(self, l: tf.Tensor, real_ab: tf.Tensor):
+    def train_generator(self, l: tf.Tensor, real_ab: tf.Tensor, hints: tf.Tensor):
         """Computes the generator's and noise encoder's losses and gradients.
 
         Args:
           l: float32 (B, H, W, 1).
           real_ab: float32 (B, H, W, 2).
+          hints: float32 (B, H, W, 3).
 
         Returns:
           fake_ab (B, H, W, 2); dict of scalar losses; a function without arguments that applies the gradients.
         """
         with tf.GradientTape() as tape:
             z, kl = self.sample_noise(l, real_ab)
-            fake_ab = tf.cast(self.generator([l, z], training=True), tf.float32)
-            values = {
-                "chroma_loss": losses.chroma_loss(real_ab, fake_ab, saturation_weight=self.saturation_weight),
-                "kl_loss": kl,
-            }
-            loss = values["chroma_loss"] + self.kl_weight * kl
+            painted = self.painter([l, z, hints], training=True)
+            fake_ab, features = painted if self.classifier is not None else (painted, None)
+            fake_ab = tf.cast(fake_ab, tf.float32)
+            num_noisy, _, automatic = self._split(tf.shape(l)[0])
+            values, loss = self.objective.compute(l, real_ab, fake_ab, features, tf.maximum(num_noisy, automatic))
+            values["kl_loss"] = kl
+            loss += self.loss_weights.kl * kl
             if self.discriminator is not None:
                 # training=False: the spectral norms belong to the discriminator's own step.
                 logits = self.discriminator([l, fake_ab], training=False)
                 values["adversarial_loss"] = losses.hinge_generator_loss(logits)
-                loss += self.adversarial_weight * values["adversarial_loss"]
+                loss += self.loss_weights.adversarial * values["adversarial_loss"]
         values["loss"] = loss
         decoder, encoder = self.decoder_variables, self.encoder_variables
         gradients, norm = self._clipped_gradients(tape, loss, decoder + encoder)
@@ -198,22 +214,56 @@ class ColorizationGAN(keras.Model):
         """Draws `z` (B, z_dim) for a batch, and the KL loss of the part that the noise encoder chose."""
         z_dim = self.generator.inputs[1].shape[-1]
         batch = tf.shape(l)[0]
-        num_encoded = tf.cast(tf.math.ceil(self.noise_fraction * tf.cast(batch, tf.float32)), tf.int32)
-        mean, log_variance = self.noise_encoder([l[:num_encoded], real_ab[:num_encoded]], training=True)
-        seed = tf.stack([tf.constant(self.noise_seed, tf.int64), self.step])
-        normal = tf.random.stateless_normal((num_encoded, z_dim), seed)
+        num_noisy, _, _ = self._split(batch)
+        mean, log_variance = self.noise_encoder([l[:num_noisy], real_ab[:num_noisy]], training=True)
+        normal = tf.random.stateless_normal((num_noisy, z_dim), self._step_seed())
         encoded = mean + tf.exp(0.5 * log_variance) * normal
-        return tf.concat([encoded, tf.zeros((batch - num_encoded, z_dim))], axis=0), losses.kl_loss(mean, log_variance)
+        return tf.concat([encoded, tf.zeros((batch - num_noisy, z_dim))], axis=0), losses.kl_loss(mean, log_variance)
+
+    def sample_hints(self, l: tf.Tensor, real_ab: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Draws hints for a part of a batch.
+
+        Args:
+          l: float32 (B, H, W, 1).
+          real_ab: float32 (B, H, W, 2).
+
+        Returns:
+          real_ab (B, H, W, 2), in which some hinted photos are recoloured; hints (B, H, W, 3).
+        """
+        if not self.hint_fraction:
+            return real_ab, tf.zeros_like(real_ab[..., :1]) * tf.ones((3,))
+        _, first, last = self._split(tf.shape(real_ab)[0])
+        hints, ab = hint_sampling.sample_hints(
+            l[first:last],
+            real_ab[first:last],
+            self._step_seed() + [1, 0],
+            recoloured_share=self.recoloured_fraction,
+        )
+        unhinted = tf.zeros_like(real_ab[..., :1]) * tf.ones((3,))
+        hints = tf.concat([unhinted[:first], hints, unhinted[last:]], axis=0)
+        return tf.concat([real_ab[:first], ab, real_ab[last:]], axis=0), hints
+
+    def _split(self, batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Of a batch: number of photos with noise, which are the first; first hinted photo; first after those."""
+        size = tf.cast(batch, tf.float32)
+        num_noisy = tf.cast(tf.math.ceil(self.noise_fraction * size), tf.int32)
+        num_hinted = tf.cast(tf.math.floor(self.hint_fraction * size), tf.int32)
+        first_hinted = tf.minimum(num_noisy // 2, batch - num_hinted)
+        return num_noisy, first_hinted, first_hinted + num_hinted
+
+    def _step_seed(self) -> tf.Tensor:
+        return tf.stack([tf.constant(self.noise_seed, tf.int64), self.step])
 
     def test_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Measures the averaged generator at z = 0 on (l, ab): loss, PSNR in dB, colorfulness, and grey beside it."""
+        """Measures the averaged generator at z = 0 without hints: loss, PSNR in dB, colorfulness; and grey's PSNR."""
         l, real_ab = data
         z = tf.zeros((tf.shape(l)[0], self.generator.inputs[1].shape[-1]))
-        fake_ab = tf.cast(self.ema_generator([l, z], training=False), tf.float32)
+        hints = tf.zeros_like(l) * tf.ones((3,))
+        fake_ab = tf.cast(self.ema_generator([l, z, hints], training=False), tf.float32)
         chromas = (real_ab, fake_ab, tf.zeros_like(real_ab))
         real, fake, grey = (color.to_uint8(color.l_ab_to_rgb(l, ab)) for ab in chromas)
         values = {
-            "chroma_loss": losses.chroma_loss(real_ab, fake_ab, saturation_weight=self.saturation_weight),
+            "chroma_loss": self.objective.chroma_loss(real_ab, fake_ab),
             "psnr": metrics.psnr(fake, real),
             "grey_psnr": metrics.psnr(grey, real),
             "colorfulness": metrics.colorfulness(fake),

@@ -3,31 +3,113 @@
 import tensorflow as tf
 
 from colorization import color
+from colorization.training import metrics
 
 HUBER_DELTA = 20.0  # CIE ab units: below it errors count quadratically, above linearly
+LOG_SCALE = 5.0  # CIE ab units: root mean square error of a photo below which the log loss hardly asks for less
+AB_CLASS_SIZE = 10.0  # CIE ab units: side of the squares of the ab plane that are classes of colour
+_CLASSES_A_SIDE = 22
+NUM_AB_CLASSES = _CLASSES_A_SIDE**2
 
 
-def chroma_loss(real_ab: tf.Tensor, fake_ab: tf.Tensor, *, saturation_weight: float) -> tf.Tensor:
-    """Huber loss on chroma in which vivid pixels weigh more.
+def chroma_loss(real_ab: tf.Tensor, fake_ab: tf.Tensor, *, saturation_weight: float, kind: str = "huber") -> tf.Tensor:
+    """Loss on chroma in which vivid pixels weigh more.
 
     Most pixels of most photos are nearly grey, and a plain loss is content with brown for the rest. A pixel of chroma
     C* weighs 1 + saturation_weight * C* / 110; the weights of a batch are normalized to mean 1.
 
+    Kinds: "huber" and "l1" are means over pixels, in units of HUBER_DELTA. "log" is half the mean over photos of
+    log(1 + MSE / (LOG_SCALE / 110)^2): a photo counts by how much better it gets relative to what it is, as in PSNR, so
+    photos whose colours nobody could guess don't drown the others. It is the negative log-likelihood of errors with
+    heavy tails, one scale a photo.
+
     Args:
       real_ab: float32 (B, H, W, 2) in [-1, 1].
       fake_ab: float32 (B, H, W, 2), about [-1, 1].
-      saturation_weight: 0 for the plain Huber loss.
+      saturation_weight: 0 for the plain loss.
+      kind: "huber", "l1" or "log".
 
     Returns:
-      Scalar, in units of HUBER_DELTA.
+      Scalar.
 
     Papers: the rebalancing idea is Zhang et al. 2016 (arXiv:1603.08511), there by class rarity; Huber on ab, Zhang et
-    al. 2017 (arXiv:1705.02999).
+    al. 2017 (arXiv:1705.02999); L1, Isola et al. 2017 (arXiv:1611.07004).
     """
+    weight = saturation_weights(real_ab, saturation_weight)
+    if kind == "log":
+        error = tf.reduce_sum(tf.square(real_ab - fake_ab), axis=-1) * (color.AB_SCALE / LOG_SCALE) ** 2
+        return 0.5 * tf.reduce_mean(tf.math.log1p(tf.reduce_mean(weight * error, axis=[1, 2])))
     error = tf.abs(real_ab - fake_ab) * (color.AB_SCALE / HUBER_DELTA)
-    huber = tf.reduce_sum(tf.where(error < 1.0, 0.5 * tf.square(error), error - 0.5), axis=-1)
+    if kind == "huber":
+        error = tf.where(error < 1.0, 0.5 * tf.square(error), error - 0.5)
+    return tf.reduce_mean(weight * tf.reduce_sum(error, axis=-1))
+
+
+def saturation_weights(real_ab: tf.Tensor, saturation_weight: float) -> tf.Tensor:
+    """Weight of each pixel of (B, H, W, 2) in a batch, mean 1: float32 (B, H, W); see `chroma_loss`."""
     weight = 1.0 + saturation_weight * tf.norm(real_ab, axis=-1)
-    return tf.reduce_mean(weight * huber) / tf.reduce_mean(weight)
+    return weight / tf.reduce_mean(weight)
+
+
+def classification_loss(real_ab: tf.Tensor, logits: tf.Tensor, *, saturation_weight: float) -> tf.Tensor:
+    """Cross-entropy of the colour class of each cell; vivid cells weigh more.
+
+    Args:
+      real_ab: float32 (B, H, W, 2) in [-1, 1].
+      logits: (B, h, w, NUM_AB_CLASSES), H and W multiples of h and w.
+      saturation_weight: as for `chroma_loss`.
+
+    Returns:
+      Scalar in nats. The class of a cell is the square of AB_CLASS_SIZE in which its mean colour lies.
+
+    Paper: colour classes with rebalancing, Zhang et al. 2016 (arXiv:1603.08511), there weighted by class rarity.
+    """
+    stride = real_ab.shape[1] // logits.shape[1]
+    cell_ab = tf.nn.avg_pool2d(real_ab, stride, stride, "VALID")
+    square = tf.cast(tf.floor((cell_ab * color.AB_SCALE + color.AB_SCALE) / AB_CLASS_SIZE), tf.int32)
+    square = tf.clip_by_value(square, 0, _CLASSES_A_SIDE - 1)
+    classes = square[..., 0] * _CLASSES_A_SIDE + square[..., 1]
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(classes, tf.cast(logits, tf.float32))
+    return tf.reduce_mean(saturation_weights(cell_ab, saturation_weight) * losses)
+
+
+def perceptual_loss(real_features: list[tf.Tensor], fake_features: list[tf.Tensor]) -> tf.Tensor:
+    """Mean absolute difference of two photos' features, relative to their size, averaged over layers.
+
+    Args:
+      real_features: of the originals, one (B, h, w, C) a layer.
+      fake_features: of the results.
+
+    Returns:
+      Scalar; 0 for equal photos, about 1 for unrelated ones.
+
+    Paper: Johnson et al. 2016 (arXiv:1603.08155), there squared and with VGG-16.
+    """
+    pairs = [
+        (tf.cast(real, tf.float32), tf.cast(fake, tf.float32))
+        for real, fake in zip(real_features, fake_features, strict=True)
+    ]
+    terms = [tf.reduce_mean(tf.abs(real - fake)) / (tf.reduce_mean(tf.abs(real)) + 1e-6) for real, fake in pairs]
+    return tf.add_n(terms) / len(terms)
+
+
+def colorfulness_loss(real_rgb: tf.Tensor, fake_rgb: tf.Tensor) -> tf.Tensor:
+    """How far the mean colorfulness of a batch of results is from that of the originals, in hundreds.
+
+    The mean of the batch, not each photo's own, is to be met: no photo is asked for more colour than it has room for.
+
+    Args:
+      real_rgb: float32 (B, H, W, 3) in [0, 1].
+      fake_rgb: float32 (B, H, W, 3).
+
+    Returns:
+      Scalar, at least 0.
+
+    Papers: the measure, Hasler and Suesstrunk 2003; as a loss, DDColor, Kang et al. 2022 (arXiv:2212.11613), which
+    rewards colorfulness without bound.
+    """
+    real, fake = (metrics.colorfulness(255.0 * rgb, epsilon=1.0) for rgb in (real_rgb, fake_rgb))
+    return tf.abs(tf.reduce_mean(real) - tf.reduce_mean(fake)) / 100.0
 
 
 def hinge_discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:

@@ -59,13 +59,14 @@ def ssim(result: tf.Tensor, original: tf.Tensor) -> tf.Tensor:
     )
 
 
-def colorfulness(rgb: tf.Tensor) -> tf.Tensor:
+def colorfulness(rgb: tf.Tensor, *, epsilon: float = 0.0) -> tf.Tensor:
     """Colorfulness M3 of each image (Hasler and Suesstrunk 2003), with signed R - G and (R + G) / 2 - B.
 
     Public code that takes |R - G| instead (DDColor's does) reports lower numbers.
 
     Args:
-      rgb: uint8 (B, H, W, 3).
+      rgb: uint8 (B, H, W, 3), or float32 in [0, 255] for a loss.
+      epsilon: added under the square roots; as a loss it needs some, for a finite gradient at grey.
 
     Returns:
       float32 (B,), 0 for a grey image; the paper calls 33 moderately and 109 extremely colourful.
@@ -73,7 +74,8 @@ def colorfulness(rgb: tf.Tensor) -> tf.Tensor:
     red, green, blue = tf.unstack(tf.cast(rgb, tf.float32), axis=-1)  # (B, H, W) each
     opponents = tf.stack([red - green, (red + green) / 2.0 - blue], axis=-1)  # (B, H, W, 2)
     mean, variance = tf.nn.moments(opponents, axes=[1, 2])  # (B, 2) each
-    return tf.sqrt(tf.reduce_sum(variance, axis=-1)) + 0.3 * tf.norm(mean, axis=-1)
+    deviation = tf.sqrt(tf.reduce_sum(variance, axis=-1) + epsilon)
+    return deviation + 0.3 * tf.sqrt(tf.reduce_sum(tf.square(mean), axis=-1) + epsilon)
 
 
 def ciede2000(lab: tf.Tensor, other_lab: tf.Tensor) -> tf.Tensor:

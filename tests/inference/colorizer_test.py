@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,11 +10,16 @@ from colorization import Colorizer, color
 from colorization.inference import colorizer as colorizer_module
 from colorization.inference import processing
 from colorization.inference.colorizer import ModelError, find_version_dir
+from colorization.inference.hints import Hint
 
 
 @pytest.fixture(scope="module")
 def colorizer(tiny_model_dir):
     return Colorizer.load(tiny_model_dir)
+
+
+RED = np.zeros((30, 40, 3), np.uint8) + np.uint8([255, 0, 0])
+RED_AB = np.array([80.09, 67.20]) / 110
 
 
 def make_photo(*shape, dtype=np.uint8, seed=0):
@@ -32,7 +38,7 @@ def test_load_tells_what_it_found(colorizer, tiny_model_dir):
 
 def test_what_load_does_ahead_fits_the_first_photo(colorizer):
     """In its threads a mistake would only cost time, so nobody would notice."""
-    colorizer_module._call_once(colorizer._predict)
+    colorizer_module._call_once(colorizer._signatures["sample_ab"])
     colorizer_module._compile_recolor()
     num_tracings = colorizer_module._recolor_uint8.experimental_get_tracing_count()
     colorizer.colorize(make_photo(40, 30))
@@ -130,6 +136,71 @@ def test_noise(colorizer):
     np.testing.assert_allclose([draws.mean(), draws.std()], [0, 1], atol=0.05)
 
 
+def make_old(colorizer):
+    """A colorizer whose model is of the time before hints and references."""
+    names = ("serving_default", "colorize", "predict_ab", "sample_ab")
+    return Colorizer(
+        {name: colorizer._signatures[name] for name in names}, model_dir=Path("old/1"), work_size=64, z_dim=2
+    )
+
+
+def test_a_hint_colours_its_disc_and_nothing_else(colorizer):
+    photo = np.full((100, 200), 128, np.uint8)
+    automatic = colorizer.colorize(photo)
+    result = colorizer.colorize(photo, hints=[Hint(150, 50, (255, 0, 0), 40)])
+    y, x = np.mgrid[:100, :200]
+    distance = np.hypot(x + 0.5 - 150, y + 0.5 - 50)
+    np.testing.assert_array_equal(result[distance > 45], automatic[distance > 45])
+    l = (53.585 - 50) / 50  # L* of sRGB level 128
+    ab = np.array([0.3 - 0.1 * l + 0.05, -0.2 + 0.05 * l - 0.05]) + 0.5 * RED_AB  # what conftest's generator does
+    expected = processing.recolor(np.full((1, 1, 1), l, np.float32), np.float32(ab)[None, None], 1.0, tf.uint8)[0, 0]
+    inside = result[distance < 35].astype(int)
+    np.testing.assert_allclose(inside, np.broadcast_to(expected, inside.shape), atol=1)
+
+
+def test_every_photo_of_a_batch_has_its_own_hints(colorizer):
+    photos = [make_photo(64, 64, seed=i) for i in range(3)]
+    hints = [[Hint(10, 10, (255, 0, 0), 9)], [], [Hint(50, 50, (0, 0, 255), 9), Hint(1, 2, (0, 255, 0))]]
+    results = colorizer.colorize_batch(photos, hints=hints, seed=3)
+    for photo, points, result in zip(photos, hints, results, strict=True):
+        single = colorizer.colorize(photo, hints=points, seed=3)
+        assert np.abs(result.astype(int) - single).max() <= 1
+        assert (single != colorizer.colorize(photo, seed=3)).any() == bool(points)
+    with pytest.raises(ValueError, match="hints for 2 photos, but there are 3"):
+        colorizer.colorize_batch(photos, hints=hints[:2])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_reference_gives_its_mood(colorizer, dtype):
+    l, ab = color.rgb_to_l_ab(np.float32([[[1, 0, 0], [0, 0, 1]]]))
+    half_blue = RED.astype(dtype) * (np.iinfo(dtype).max // 255)
+    half_blue[:, 20:] = half_blue[0, 0, [2, 1, 0]]
+    z = colorizer.encode_reference(half_blue)
+    assert z.shape == (2,) and z.dtype == np.float32
+    # What conftest's noise encoder does; the colours mix in a few pixels at the border.
+    expected = 4 * np.mean(ab, axis=(0, 1)) + np.array([0, np.mean(l)])
+    np.testing.assert_allclose(z, expected, atol=0.1)
+    photo = make_photo(40, 40)
+    result = colorizer.colorize(photo, reference=half_blue)
+    np.testing.assert_array_equal(result, colorizer.colorize(photo, z=z))
+    assert (result != colorizer.colorize(photo)).any()
+    hints = [Hint(20, 20, (0, 255, 0), 9)]
+    np.testing.assert_array_equal(
+        colorizer.colorize(photo, reference=half_blue, hints=hints), colorizer.colorize(photo, z=z, hints=hints)
+    )
+
+
+def test_an_old_model_says_what_it_does_not_take(colorizer):
+    photo = make_photo(40, 40)
+    old = make_old(colorizer)
+    for hints in (None, []):
+        np.testing.assert_array_equal(old.colorize(photo, hints=hints), colorizer.colorize(photo))
+    with pytest.raises(ModelError, match="^old/1: this model takes no hints$"):
+        old.colorize(photo, hints=[Hint(1, 1, (255, 0, 0))])
+    with pytest.raises(ModelError, match="^old/1: this model takes no reference photo$"):
+        old.colorize(photo, reference=RED)
+
+
 @pytest.mark.parametrize(
     "photo, options, message",
     [
@@ -140,7 +211,17 @@ def test_noise(colorizer):
         (np.zeros((4, 4), np.uint8), {"saturation": -1}, "saturation -1: must be"),
         (np.zeros((4, 4), np.uint8), {"saturation": float("nan")}, "saturation nan: must be"),
         (np.zeros((4, 4), np.uint8), {"z": np.zeros(3)}, r"z has shape \(3,\); this model takes \(2,\)"),
-        (np.zeros((4, 4), np.uint8), {"z": np.zeros(2), "seed": 1}, "give z or seed, not both"),
+        (np.zeros((4, 4), np.uint8), {"z": np.zeros(2), "seed": 1}, "give one of z, seed and reference"),
+        (np.zeros((4, 4), np.uint8), {"reference": RED, "seed": 1}, "give one of z, seed and reference"),
+        (np.zeros((4, 4), np.uint8), {"reference": RED, "z": np.zeros(2)}, "give one of z, seed and reference"),
+        (np.zeros((4, 4), np.uint8), {"reference": RED / 255}, "reference photo has dtype float64; it must be"),
+        (np.zeros((4, 4), np.uint8), {"reference": RED[..., 0]}, "the reference photo is grey; it must be in colour"),
+        (np.zeros((4, 4), np.uint8), {"reference": RED[:0]}, r"reference photo has shape \(0, 40, 3\)"),
+        (
+            np.zeros((4, 3), np.uint8),
+            {"hints": [Hint(3, 0, (0, 0, 0))]},
+            "point 1: x=3 lies outside the photo, 3 pixels",
+        ),
     ],
 )
 def test_wrong_arguments_are_named(colorizer, photo, options, message):

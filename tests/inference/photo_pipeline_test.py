@@ -7,22 +7,27 @@ from PIL import Image
 
 from colorization import image_io
 from colorization.inference import photo_pipeline
+from colorization.inference.hints import Hint
 from colorization.inference.photo_jobs import PhotoJob
 
 
 class FakeColorizer:
-    """Adds 1 to every level, 10 x z for a sample; remembers the batches that it got."""
+    """Adds 1 to every level, 10 x z for a sample, 2 for each hint; remembers the batches that it got."""
 
     def __init__(self):
         self.batches = []
 
+    def encode_reference(self, rgb):
+        return rgb[0, 0, 0]
+
     def draw_z(self, num_samples, seed):
         return np.arange(1, num_samples + 1) + seed
 
-    def colorize_batch(self, photos, *, z, saturation):
+    def colorize_batch(self, photos, *, z, saturation, hints):
         assert saturation == 0.5
         self.batches.append(len(photos))
-        return [photo + np.uint8(1 if z is None else 10 * z) for photo in photos]
+        added = 1 if z is None else 10 * z
+        return [photo + np.uint8(added + 2 * len(points)) for photo, points in zip(photos, hints, strict=True)]
 
 
 def make_jobs(tmp_path, num_photos, num_samples=1, size=(4, 3)):
@@ -66,6 +71,19 @@ def test_samples_have_the_same_noise_for_all_photos(tmp_path):
     assert outcomes == [(job, None) for job in jobs]
     assert batches == [2, 2, 1, 1]
     assert [[read_level(path) for path in job.outputs] for job in jobs] == [[50, 60], [51, 61], [52, 62]]
+
+
+def test_hints_and_reference_are_those_of_all_photos(tmp_path):
+    reference = np.full((2, 2, 3), 7, np.uint8)
+    jobs = make_jobs(tmp_path, 3)
+    outcomes, _ = run(jobs, batch_size=2, hints=[Hint(0, 0, (0, 0, 0))] * 2, reference=reference)
+    assert outcomes == [(job, None) for job in jobs]
+    assert [read_level(job.outputs[0]) for job in jobs] == [74, 75, 76]
+
+
+def test_a_reference_gives_no_samples(tmp_path):
+    with pytest.raises(ValueError, match="a reference gives each photo one result, not several"):
+        run(make_jobs(tmp_path, 1, num_samples=2), reference=np.zeros((2, 2, 3), np.uint8))
 
 
 def test_a_failure_is_told_and_the_others_are_done(tmp_path):

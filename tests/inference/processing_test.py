@@ -43,6 +43,15 @@ def test_shrink_l_does_not_alias():
     np.testing.assert_allclose(small[:, 2:-2, 2:-2], 0.0, atol=0.02)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_shrink_rgb_does_not_alias(dtype):
+    checkerboard = (np.indices((256, 256)).sum(axis=0) % 2 * np.iinfo(dtype).max).astype(dtype)
+    small = processing.shrink_rgb(checkerboard[None, ..., None].repeat(3, axis=-1), (32, 64)).numpy()
+    assert small.shape == (1, 32, 64, 3) and small.dtype == np.float32
+    np.testing.assert_allclose(small[:, 2:-2, 2:-2], 0.5, atol=0.01)
+    assert 0 <= small.min() and small.max() <= 1
+
+
 def test_upsample_ab_is_smooth():
     ramp = np.arange(8, dtype=np.float32)[None, None, :, None].repeat(2, axis=-1)
     ab = processing.upsample_ab(ramp, (3, 80)).numpy()

@@ -1,5 +1,6 @@
 import io
 import json
+import shutil
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from colorization import color
+from colorization import color, models
 from colorization.inference import processing, saved_model
 
 # Loads the model where this project cannot be imported, and answers full and empty batches on all signatures.
@@ -23,7 +24,8 @@ data = np.load(inputs)
 signatures = tf.saved_model.load(path).signatures
 png = tf.io.encode_png(data["rgb"][0])[tf.newaxis]
 feeds = {"serving_default": {"image_bytes": png}, "colorize": {"rgb": data["rgb"]}, "predict_ab": {"l": data["l"]},
-         "sample_ab": {"l": data["l"], "z": data["z"]}}
+         "sample_ab": {key: data[key] for key in ["l", "z"]}, "encode_z": {key: data[key] for key in ["l", "ab"]},
+         "steer_ab": {key: data[key] for key in ["l", "z", "hints"]}}
 assert set(signatures) == set(feeds), set(signatures)
 answers = {}
 for name, feed in feeds.items():
@@ -46,7 +48,7 @@ data = dict(np.load(inputs))
 with open(inputs + ".png", "rb") as file:
     data["image_bytes"] = np.array([file.read()], object)
 for name, keys in {"serving_default": ["image_bytes"], "colorize": ["rgb"], "predict_ab": ["l"],
-                   "sample_ab": ["l", "z"]}.items():
+                   "sample_ab": ["l", "z"], "steer_ab": ["l", "z", "hints"], "encode_z": ["l", "ab"]}.items():
     for folder, some in ((name, slice(None)), (name + "_empty", slice(0))):
         feed = {key: data[key][some] for key in keys}
         saved_model_cli.run_saved_model_with_feed_dict(
@@ -56,20 +58,31 @@ for name, keys in {"serving_default": ["image_bytes"], "colorize": ["rgb"], "pre
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
-    """Path of an .npz with `rgb` (2, 40, 56, 3), `l` (2, 33, 47, 1), `z` (2, 2), and beside it rgb[0] as .png."""
+    """Path of an .npz with `rgb` (2, 40, 56, 3), `l` (2, 33, 47, 1), `z` (2, 2), `hints` (2, 33, 47, 3) and `ab`
+    (2, 33, 47, 2); beside it rgb[0] as .png."""
     rng = np.random.default_rng(0)
     path = tmp_path_factory.mktemp("inputs") / "inputs.npz"
     rgb = rng.integers(0, 256, (2, 40, 56, 3), np.uint8)
     l = rng.uniform(-1, 1, (2, 33, 47, 1)).astype(np.float32)
-    np.savez(path, rgb=rgb, l=l, z=np.array([[1, 0], [0, -1]], np.float32))
+    ab = rng.uniform(-1, 1, (2, 33, 47, 2)).astype(np.float32)
+    mask = rng.integers(0, 2, (2, 33, 47, 1)).astype(np.float32)
+    hints = np.concatenate([ab * mask, mask], axis=-1)
+    np.savez(path, rgb=rgb, l=l, z=np.array([[1, 0], [0, -1]], np.float32), hints=hints, ab=ab)
     Image.fromarray(rgb[0]).save(f"{path}.png")
     return path
 
 
-def tiny_ab(l, z=(0.0, 0.0)):
+def tiny_ab(l, z=(0.0, 0.0), hints=(0.0, 0.0, 0.0)):
     """What conftest's generator computes."""
-    z = np.asarray(z, np.float32).reshape(-1, 1, 1, 2)
-    return np.array([0.3, -0.2]) + l * np.array([-0.1, 0.05]) + 0.1 * z
+    z, hints = np.asarray(z, np.float32).reshape(-1, 1, 1, 2), np.asarray(hints)
+    automatic = np.array([0.3, -0.2]) + l * np.array([-0.1, 0.05])
+    return automatic + 0.1 * z + 0.5 * hints[..., :2] + hints[..., 2:] * np.array([0.05, -0.05])
+
+
+def tiny_z(l, ab):
+    """What conftest's noise encoder computes; an odd last row and column are left out by its pooling."""
+    l, ab = (x[:, : x.shape[1] // 2 * 2, : x.shape[2] // 2 * 2].mean(axis=(1, 2)) for x in (l, ab))
+    return 4 * ab + l * np.array([0, 1])
 
 
 def colorize_directly(rgb, work_size=64):
@@ -89,8 +102,12 @@ def assert_answers(answers, inputs):
     np.testing.assert_allclose(answers["serving_default/image_bytes"].astype(int), expected_rgb[:1], atol=1)
     np.testing.assert_allclose(answers["predict_ab/ab"], tiny_ab(data["l"]), atol=1e-5)
     np.testing.assert_allclose(answers["sample_ab/ab"], tiny_ab(data["l"], data["z"]), atol=1e-5)
+    np.testing.assert_allclose(answers["steer_ab/ab"], tiny_ab(data["l"], data["z"], data["hints"]), atol=1e-5)
+    np.testing.assert_allclose(answers["encode_z/z"], tiny_z(data["l"], data["ab"]), atol=1e-5)
     assert answers["colorize/rgb/empty"].shape == (0, 40, 56, 3)
-    assert answers["predict_ab/ab/empty"].shape == answers["sample_ab/ab/empty"].shape == (0, 33, 47, 2)
+    for name in ("predict_ab", "sample_ab", "steer_ab"):
+        assert answers[f"{name}/ab/empty"].shape == (0, 33, 47, 2)
+    assert answers["encode_z/z/empty"].shape == (0, 2)
     assert answers["serving_default/image_bytes/empty"].shape == (0,)
 
 
@@ -143,19 +160,93 @@ def test_lightness_stays(tiny_model_dir):
     assert shift.mean() < 0.5
 
 
-def test_variables_are_stored_once(tiny_model_dir, tiny_generator):
-    stored = tf.train.list_variables(str(tiny_model_dir / "1" / "variables" / "variables"))
-    sizes = [np.prod(shape, dtype=int) for name, shape in stored if name.startswith("v/")]
-    assert sum(sizes) == tiny_generator.count_params()
-    assert {name for name, _ in stored if not name.startswith("v/")} <= {
-        "_CHECKPOINTABLE_OBJECT_GRAPH",
-        "save_counter/.ATTRIBUTES/VARIABLE_VALUE",
-    }
+def test_the_bare_network_is_there_for_converters(tiny_model_dir, inputs):
+    data = np.load(inputs)
+    restored = tf.saved_model.load(str(tiny_model_dir / "1"))
+    ab = restored.predict(*(tf.constant(data[key]) for key in ("l", "z", "hints")))
+    np.testing.assert_allclose(ab, tiny_ab(data["l"], data["z"], data["hints"]), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "signature, feeds, message",
+    [
+        ("steer_ab", {"z": (1, 2), "hints": (1, 8, 9, 3)}, "steer_ab: hints must have N, H and W of l"),
+        ("steer_ab", {"z": (1, 2), "hints": (2, 8, 8, 3)}, "steer_ab: hints must have N, H and W of l"),
+        ("encode_z", {"ab": (1, 4, 8, 2)}, "encode_z: ab must have N, H and W of l"),
+    ],
+)
+def test_inputs_of_other_sizes_are_refused(tiny_model_dir, signature, feeds, message):
+    function = tf.saved_model.load(str(tiny_model_dir / "1")).signatures[signature]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        function(l=tf.zeros((1, 8, 8, 1)), **{name: tf.zeros(shape) for name, shape in feeds.items()})
+
+
+def test_a_photo_too_small_to_have_a_mood_is_refused(tiny_model_dir):
+    encode_z = tf.saved_model.load(str(tiny_model_dir / "1")).signatures["encode_z"]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="encode_z: the photo is too small"):
+        encode_z(l=tf.zeros((1, 1, 1, 1)), ab=tf.zeros((1, 1, 1, 2)))
+
+
+def test_variables_are_stored_once(tiny_model_dir, tiny_generator, tiny_noise_encoder):
+    stored = dict(tf.train.list_variables(str(tiny_model_dir / "1" / "variables" / "variables")))
+    for prefix, network in (("v/", tiny_generator), ("noise_encoder_v/", tiny_noise_encoder)):
+        names = [name for name in stored if name.startswith(prefix)]
+        assert sum(np.prod(stored.pop(name), dtype=int) for name in names) == network.count_params()
+    assert set(stored) <= {"_CHECKPOINTABLE_OBJECT_GRAPH", "save_counter/.ATTRIBUTES/VARIABLE_VALUE"}
 
 
 def test_info_lies_beside_it(tiny_model_dir):
     info = json.loads((tiny_model_dir / "1" / "assets.extra" / "colorizer.json").read_text())
+    weights = {"chroma/kernel", "chroma/bias", "mood/kernel", "hinted/kernel"}
+    weights |= {f"norm/{name}" for name in ("gamma", "beta", "moving_mean", "moving_variance")}
+    assert set(info.pop("weights")) == weights
     assert info == {"z_dim": 2, "work_size": 64, "provenance": {"made by": "a test"}}
+
+
+def test_weights_are_read_by_name(tiny_model_dir, tiny_generator):
+    weights = saved_model.read_generator_weights(tiny_model_dir / "1")
+    assert list(weights) == [variable.path for variable in tiny_generator.variables]
+    for variable in tiny_generator.variables:
+        np.testing.assert_array_equal(weights[variable.path], variable)
+
+
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        ("no info", "No such file or directory"),
+        ("no names", "it is older than colour hints and does not name its weights"),
+        ("too few names", ""),
+        ("no weights", ""),
+    ],
+)
+def test_weights_that_cannot_be_read_are_one_line(tiny_model_dir, tmp_path, damage, message):
+    shutil.copytree(tiny_model_dir / "1", tmp_path / "1")
+    path = tmp_path / "1" / "assets.extra" / "colorizer.json"
+    info = json.loads(path.read_text())
+    names = info.pop("weights")
+    if damage == "no info":
+        path.unlink()
+    elif damage == "no weights":
+        shutil.rmtree(tmp_path / "1" / "variables")
+    else:
+        path.write_text(json.dumps(info if damage == "no names" else info | {"weights": names[:-1]}))
+    with pytest.raises(ValueError, match=f"its weights can't be read: .*{message}") as caught:
+        saved_model.read_generator_weights(tmp_path / "1")
+    assert str(caught.value).startswith(f"{tmp_path / '1'}: ") and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("build", [models.build_mobilenet_unet, models.build_pix2pix_unet])
+def test_weights_of_the_generators_have_one_name_each_and_always_the_same(build):
+    first, second = ([variable.path for variable in build(z_dim=2).variables] for _ in range(2))
+    assert first == second and len(set(first)) == len(first)
+
+
+def test_without_a_noise_encoder_there_is_no_encode_z(tiny_generator, tmp_path, inputs):
+    version_dir = saved_model.export_saved_model(tiny_generator, tmp_path)
+    signatures = tf.saved_model.load(str(version_dir)).signatures
+    assert set(signatures) == {"serving_default", "colorize", "predict_ab", "sample_ab", "steer_ab"}
+    l = np.load(inputs)["l"]
+    np.testing.assert_allclose(signatures["predict_ab"](l=tf.constant(l))["ab"], tiny_ab(l), atol=1e-5)
 
 
 def test_next_version_follows_the_highest_number(tiny_generator, tmp_path, monkeypatch):
@@ -185,7 +276,48 @@ def test_work_size_must_fit_the_stride(tiny_generator, tmp_path, work_size):
         saved_model.export_saved_model(tiny_generator, tmp_path, work_size=work_size)
 
 
-def test_another_network_is_refused(tmp_path):
-    rgb = keras.Input((None, None, 3), name="rgb")
-    with pytest.raises(ValueError, match=r"generator other: inputs are \['rgb'\], not \['l', 'z'\]"):
-        saved_model.export_saved_model(keras.Model(rgb, keras.layers.ReLU()(rgb), name="other"), tmp_path)
+def make_network(outputs=1, **inputs):
+    """A network named "other" that turns its inputs, of so many channels each, into sums over all."""
+    tensors = [keras.Input((None, None, channels), name=name) for name, channels in inputs.items()]
+    joined = keras.layers.Concatenate()(tensors) if len(tensors) > 1 else tensors[0]
+    pooled = keras.layers.GlobalAveragePooling2D()(joined)
+    return keras.Model(tensors, [keras.layers.Dense(2)(pooled) for _ in range(outputs)], name="other")
+
+
+@pytest.mark.parametrize(
+    "inputs, message",
+    [
+        ({"rgb": 3}, r"generator other: inputs are \['rgb'\], not \['l', 'z', 'hints'\]"),
+        ({"l": 1, "z": 2}, r"generator other: inputs are \['l', 'z'\], not \['l', 'z', 'hints'\]"),
+    ],
+)
+def test_another_network_is_refused(tmp_path, inputs, message):
+    with pytest.raises(ValueError, match=message):
+        saved_model.export_saved_model(make_network(**inputs), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"outputs": 2, "rgb": 3}, r"noise encoder other: inputs are \['rgb'\], not \['l', 'ab'\]"),
+        ({"outputs": 1, "l": 1, "ab": 2}, "noise encoder other: outputs are not mean and log variance of 2"),
+    ],
+)
+def test_another_noise_encoder_is_refused(tiny_generator, tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        saved_model.export_saved_model(tiny_generator, tmp_path, noise_encoder=make_network(**options))
+
+
+def test_weights_of_one_name_are_refused(tmp_path):
+    """Layers of networks inside a network have the names that they have there."""
+    tensors = [
+        keras.Input((None, None, channels), name=name) for name, channels in {"l": 1, "z": 2, "hints": 3}.items()
+    ]
+    parts = []
+    for tensor in tensors:
+        inner = keras.Input(tensor.shape[1:])
+        parts.append(keras.Model(inner, keras.layers.Conv2D(2, 1, name="twin")(inner))(tensor))
+    generator = keras.Model(tensors, keras.layers.Add()(parts), name="other")
+    with pytest.raises(ValueError, match="generator other: twin/kernel is the name of several weights"):
+        saved_model.export_saved_model(generator, tmp_path)

@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from colorization.models.layers import ResizeLike, ResizeToMultiple, modulate
+from colorization.models.layers import (
+    DotProductAttention,
+    PoolHints,
+    ResizeLike,
+    ResizeToMultiple,
+    attention_block,
+    modulate,
+)
 
 
 @pytest.mark.parametrize(("size", "expected"), [((1, 1), (8, 8)), ((9, 16), (16, 16)), ((24, 17), (24, 24))])
@@ -46,3 +53,28 @@ def test_zero_noise_leaves_features_exactly_alone_and_other_noise_does_not():
     features = tf.random.stateless_normal((2, 4, 4, 6), (1, 2))
     np.testing.assert_array_equal(model([features, tf.zeros((2, 3))]), features)
     assert float(tf.reduce_max(tf.abs(model([features, tf.ones((2, 3))]) - features))) > 1e-3
+
+
+def test_pooled_hints_keep_the_colour_of_a_single_pixel_and_average_several():
+    hints = np.zeros((1, 4, 8, 3), np.float32)
+    hints[0, 1, 2] = (0.5, -0.25, 1.0)
+    hints[0, 0, 4:6] = [(0.2, 0.0, 1.0), (0.4, 0.6, 1.0)]
+    pooled = PoolHints(4)(hints)
+    np.testing.assert_allclose(pooled, [[[[0.5, -0.25, 1.0], [0.3, 0.3, 1.0]]]], atol=1e-6)
+    np.testing.assert_array_equal(PoolHints(4)(np.zeros((1, 4, 8, 3), np.float32)), np.zeros((1, 1, 2, 3)))
+    assert PoolHints(4).compute_output_shape((None, None, 8, 3)) == (None, None, 2, 3)
+
+
+def test_attention_of_equal_keys_is_the_mean_of_the_values():
+    values = tf.random.stateless_normal((2, 3, 5, 8), (1, 2))
+    attended = DotProductAttention(2)(tf.concat([tf.zeros((2, 3, 5, 16)), values], axis=-1))
+    mean = tf.reduce_mean(values, axis=(1, 2), keepdims=True)
+    np.testing.assert_allclose(attended, tf.broadcast_to(mean, (2, 3, 5, 8)), atol=1e-5)
+
+
+def test_an_untrained_attention_block_changes_nothing_and_takes_any_size():
+    x = keras.Input((None, None, 8))
+    model = keras.Model(x, attention_block(x, "block", num_heads=2))
+    for shape in ((1, 4, 4, 8), (2, 3, 7, 8)):
+        features = tf.random.stateless_normal(shape, (3, 4))
+        np.testing.assert_array_equal(model(features), features)

@@ -14,7 +14,7 @@ def test_output_is_bounded_by_tanh():
     generator = build_pix2pix_unet(z_dim=3, base_filters=8, num_stages=3)
     layer = generator.get_layer("tanh_ab")
     layer.set_weights([100.0 * weight for weight in layer.get_weights()])
-    ab = generator([tf.random.stateless_uniform((1, 32, 32, 1), (0, 0)), tf.ones((1, 3))])
+    ab = generator([tf.random.stateless_uniform((1, 32, 32, 1), (0, 0)), tf.ones((1, 3)), tf.zeros((1, 32, 32, 3))])
     assert 0.9 < float(tf.reduce_max(tf.abs(ab))) <= 1.0
 
 

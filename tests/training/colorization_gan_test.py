@@ -17,9 +17,9 @@ def differ(before: list[np.ndarray], after: list[np.ndarray]) -> bool:
 
 
 def test_training_learns():
-    gan = build_tiny_gan(adversarial=False, ema_decay=0.9)
+    gan = build_tiny_gan(adversarial=False, ema_decay=0.9, hint_fraction=0.0)
     data = tf.data.Dataset.from_tensors(make_photos()).repeat()
-    gan.fit(data, steps_per_epoch=60, epochs=1, verbose=0)
+    gan.fit(data, steps_per_epoch=100, epochs=1, verbose=0)
     result = gan.evaluate(data.take(1), return_dict=True, verbose=0)
     assert result["psnr"] > result["grey_psnr"] + 3.0
     assert result["real_colorfulness"] > 10.0
@@ -85,12 +85,33 @@ def test_noise_goes_to_the_given_share_of_a_batch_and_depends_on_seed_and_step()
     assert (z.numpy()[:2] != gan.sample_noise(l, ab)[0].numpy()[:2]).all()
 
 
+def test_hints_go_to_the_given_share_and_overlap_with_the_noise():
+    gan = build_tiny_gan(noise_fraction=0.25, hint_fraction=0.5, recoloured_fraction=1.0)
+    l, ab = make_photos(8)
+    hinted_ab, hints = gan.sample_hints(l, ab)
+    hinted = [bool(mask.any()) for mask in hints.numpy()[..., 2]]
+    assert hinted == [False, True, True, True, True, False, False, False]
+    recoloured = [bool((a != b).any()) for a, b in zip(hinted_ab.numpy(), ab.numpy(), strict=True)]
+    assert recoloured == hinted
+    np.testing.assert_array_equal(hints, gan.sample_hints(l, ab)[1])
+    gan.step.assign(7)
+    assert (hints.numpy() != gan.sample_hints(l, ab)[1].numpy()).any()
+
+
+def test_without_hints_the_photos_stay_as_they_are():
+    gan = build_tiny_gan(hint_fraction=0.0)
+    l, ab = make_photos(4)
+    same_ab, hints = gan.sample_hints(l, ab)
+    np.testing.assert_array_equal(same_ab, ab)
+    np.testing.assert_array_equal(hints, np.zeros((4, 32, 32, 3)))
+
+
 def test_validation_uses_the_average_at_zero_noise_and_the_same_loss():
     gan = build_tiny_gan(adversarial=False)
     gan.generator.set_weights([weight + 1.0 for weight in gan.generator.get_weights()])
     l, ab = make_photos()
-    fake = gan.ema_generator([l, tf.zeros((4, 2))], training=False)
-    expected = losses.chroma_loss(ab, fake, saturation_weight=gan.saturation_weight)
+    fake = gan.ema_generator([l, tf.zeros((4, 2)), tf.zeros((4, 32, 32, 3))], training=False)
+    expected = losses.chroma_loss(ab, fake, saturation_weight=gan.loss_weights.saturation)
     result = gan.test_step((l, ab))
     assert float(result["chroma_loss"]) == pytest.approx(float(expected), rel=1e-5)
     assert set(result) == {"chroma_loss", "psnr", "grey_psnr", "colorfulness", "real_colorfulness"}

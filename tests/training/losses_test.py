@@ -33,6 +33,53 @@ def test_vivid_pixels_weigh_more():
     assert float(vivid_wrong) == pytest.approx(0.5 * 4 / 5, abs=1e-5)
 
 
+def test_l1_chroma_loss_is_linear_everywhere():
+    for error in (0.0, 10.0, 60.0):
+        loss = losses.chroma_loss(chroma((0, 0)), chroma((error, 0)), saturation_weight=0.0, kind="l1")
+        assert float(loss) == pytest.approx(error / 20.0, abs=1e-5)
+
+
+def test_log_chroma_loss_takes_the_mean_square_of_each_photo_and_then_the_logarithm():
+    real = tf.zeros((2, 1, 2, 2))
+    fake = tf.concat([chroma((30, 40), (0, 0)), chroma((5, 0), (0, 5))], axis=0)
+    # Mean squares: 2500 / 2 and 25, over 5^2: 50 and 1.
+    expected = 0.5 * (math.log(51) + math.log(2)) / 2
+    assert float(losses.chroma_loss(real, fake, saturation_weight=0.0, kind="log")) == pytest.approx(expected, rel=1e-5)
+
+
+def test_classification_loss_is_low_for_the_class_of_the_mean_colour_only():
+    real = tf.concat(
+        [tf.zeros((1, 2, 2, 1)), tf.fill((1, 2, 2, 1), 25.0 / 110.0)], axis=-1
+    )  # a = 0, b = 25: squares 11, 13
+    right = tf.one_hot(tf.fill((1, 1, 1), 11 * 22 + 13), losses.NUM_AB_CLASSES) * 20.0
+    assert float(losses.classification_loss(real, right, saturation_weight=3.0)) == pytest.approx(0.0, abs=1e-5)
+    even = losses.classification_loss(real, tf.zeros_like(right), saturation_weight=3.0)
+    assert float(even) == pytest.approx(math.log(484), rel=1e-5)
+
+
+def test_perceptual_loss_is_relative_to_the_size_of_the_features():
+    real = [tf.fill((1, 2, 2, 3), 2.0), tf.fill((1, 1, 1, 4), -10.0)]
+    assert float(losses.perceptual_loss(real, real)) == 0.0
+    fake = [tf.fill((1, 2, 2, 3), 3.0), tf.fill((1, 1, 1, 4), -5.0)]
+    assert float(losses.perceptual_loss(real, fake)) == pytest.approx(0.5, rel=1e-5)
+
+
+def test_colorfulness_loss_compares_the_means_of_the_batches():
+    grey, vivid = tf.fill((1, 4, 4, 3), 0.5), tf.tile(tf.constant([[[[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]]]), (1, 4, 2, 1))
+    real, fake = tf.concat([vivid, grey], 0), tf.concat([grey, vivid], 0)
+    assert float(losses.colorfulness_loss(real, fake)) == pytest.approx(0.0, abs=1e-6)
+    # R - G: 255 and 0; (R + G) / 2 - B: 127.5 and -255. M3 = sqrt(127.5^2 + 191.25^2) + 0.3 * sqrt(127.5^2 + 63.75^2)
+    expected = (math.hypot(127.5, 191.25) + 0.3 * math.hypot(127.5, 63.75) - 1.3) / 100.0  # 1.3: the roots of epsilon
+    assert float(losses.colorfulness_loss(vivid, grey)) == pytest.approx(expected, abs=1e-4)
+
+
+def test_colorfulness_loss_has_finite_gradients_at_grey():
+    fake = tf.Variable(tf.fill((1, 4, 4, 3), 0.5))
+    with tf.GradientTape() as tape:
+        loss = losses.colorfulness_loss(tf.random.stateless_uniform((1, 4, 4, 3), (1, 2)), fake)
+    assert np.isfinite(tape.gradient(loss, fake)).all()
+
+
 def test_chroma_loss_has_finite_gradients_at_grey():
     fake = tf.Variable(tf.zeros((1, 4, 4, 2)))
     with tf.GradientTape() as tape:

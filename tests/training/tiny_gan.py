@@ -5,12 +5,15 @@ import tensorflow as tf
 
 from colorization import models
 from colorization.training.colorization_gan import ColorizationGAN
+from colorization.training.objective import LossWeights
 
 Z_DIM = 2
 
 
-def build_tiny_gan(*, adversarial: bool = True, rate: float = 1e-2, seed: int = 0, **changes) -> ColorizationGAN:
-    """Builds and compiles it; the generator is a pix2pix U-Net of three stages."""
+def build_tiny_gan(
+    *, adversarial: bool = True, rate: float = 1e-2, seed: int = 0, weights: dict | None = None, **changes
+) -> ColorizationGAN:
+    """Builds and compiles it; the generator is a pix2pix U-Net of three stages; `weights` are of losses."""
     keras.utils.set_random_seed(seed)
 
     def build() -> keras.Model:
@@ -21,7 +24,7 @@ def build_tiny_gan(*, adversarial: bool = True, rate: float = 1e-2, seed: int = 
         ema_generator=build(),
         noise_encoder=models.build_noise_encoder(z_dim=Z_DIM, base_filters=4),
         discriminator=models.build_patch_gan(base_filters=4) if adversarial else None,
-        adversarial_weight=0.1 if adversarial else 0.0,
+        loss_weights=LossWeights(adversarial=0.1 if adversarial else 0.0, **(weights or {})),
         seed=seed,
         **changes,
     )

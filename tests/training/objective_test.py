@@ -1,0 +1,63 @@
+"""The weighted sum of losses."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from colorization import color
+from colorization.training import losses
+from colorization.training.objective import LossWeights, Objective
+from tests.training.tiny_gan import make_photos
+
+
+def build_encoder() -> keras.Model:
+    """Three-channel image -> five feature maps."""
+    image = keras.Input((None, None, 3))
+    taps = [keras.layers.AveragePooling2D(2**i)(image) for i in range(5)]
+    return keras.Model(image, taps)
+
+
+def test_only_weighted_losses_are_computed():
+    l, ab = make_photos()
+    values, total = Objective(LossWeights(), classifier=None, encoder=None).compute(l, ab, 0.5 * ab, None, 0)
+    assert set(values) == {"chroma_loss"}
+    assert float(total) == float(losses.chroma_loss(ab, 0.5 * ab, saturation_weight=3.0))
+
+
+def test_the_sum_is_weighted():
+    weights = LossWeights(chroma_kind="l1", saturation=1.0, classification=0.5, perceptual=2.0, colorfulness=4.0)
+    classifier, encoder = keras.layers.Dense(losses.NUM_AB_CLASSES), build_encoder()
+    objective = Objective(weights, classifier=classifier, encoder=encoder)
+    l, ab = make_photos()
+    features = tf.random.stateless_normal((4, 4, 4, 6), (1, 2))
+    values, total = objective.compute(l, ab, 0.5 * ab, features, 1)
+    assert list(values) == objective.loss_names()
+    real_rgb, fake_rgb = color.l_ab_to_rgb(l, ab), color.l_ab_to_rgb(l, 0.5 * ab)
+    expected = {
+        "chroma_loss": losses.chroma_loss(ab, 0.5 * ab, saturation_weight=1.0, kind="l1"),
+        "classification_loss": losses.classification_loss(ab, classifier(features), saturation_weight=1.0),
+        "perceptual_loss": losses.perceptual_loss(encoder(2 * real_rgb - 1)[1:4], encoder(2 * fake_rgb - 1)[1:4]),
+        "colorfulness_loss": losses.colorfulness_loss(real_rgb[1:], fake_rgb[1:]),
+    }
+    for name, value in expected.items():
+        assert float(values[name]) == pytest.approx(float(value), rel=1e-5), name
+    chroma, classification, perceptual, colorfulness = (float(expected[name]) for name in values)
+    assert float(total) == pytest.approx(chroma + 0.5 * classification + 2 * perceptual + 4 * colorfulness, rel=1e-5)
+
+
+def test_gradients_reach_the_result_and_are_finite():
+    weights = LossWeights(perceptual=1.0, colorfulness=1.0)
+    objective = Objective(weights, classifier=None, encoder=build_encoder())
+    l, ab = make_photos()
+    fake = tf.Variable(tf.zeros_like(ab))
+    with tf.GradientTape() as tape:
+        _, total = objective.compute(l, ab, fake, None, 0)
+    gradient = tape.gradient(total, fake).numpy()
+    assert np.isfinite(gradient).all() and (gradient != 0).any()
+
+
+@pytest.mark.parametrize("weights", [LossWeights(classification=1.0), LossWeights(perceptual=1.0)])
+def test_a_loss_without_its_network_is_refused(weights):
+    with pytest.raises(ValueError, match="needs"):
+        Objective(weights, classifier=None, encoder=None)

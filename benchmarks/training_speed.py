@@ -83,13 +83,16 @@ def step_rate(*, adversarial: bool) -> tuple[float, float]:
 
     from colorization import models
     from colorization.training.colorization_gan import ColorizationGAN
+    from colorization.training.objective import LossWeights
 
     gan = ColorizationGAN(
         generator=models.build_mobilenet_unet(folded=True, frozen_until=12 if adversarial else 5),
         ema_generator=models.build_mobilenet_unet(folded=True),
         noise_encoder=models.build_noise_encoder(),
         discriminator=models.build_patch_gan() if adversarial else None,
-        adversarial_weight=0.1 if adversarial else 0.0,
+        loss_weights=LossWeights(
+            chroma_kind="log", saturation=0.0, colorfulness=0.3, adversarial=0.02 if adversarial else 0.0
+        ),
     )
     gan.compile(
         decoder_optimizer=keras.optimizers.AdamW(1e-4),

@@ -145,10 +145,10 @@ class Colorizer:
           ValueError: an argument has another shape, dtype or range, a hint lies outside the photo, the reference is
             grey.
         """
-        all_hints = None if hints is None else [hints]
-        return self.colorize_batch([rgb], z=z, seed=seed, saturation=saturation, hints=all_hints, reference=reference)[
-            0
-        ]
+        (result,) = self.colorize_batch(
+            [rgb], z=z, seed=seed, saturation=saturation, hints=[hints or ()], reference=reference
+        )
+        return result
 
     def colorize_batch(
         self,

@@ -237,19 +237,20 @@ def _build_gan():
 
 
 def _start_from_model(gan, model_dir: str) -> None:
-    """Starts generator and average from an exported model; what that lacks, and the noise encoder, starts anew."""
+    """Starts generator, average and noise encoder from an exported model; what that lacks starts anew."""
     from colorization.inference import colorizer, saved_model
 
     version_dir = colorizer.find_version_dir(model_dir)
-    weights = saved_model.read_generator_weights(version_dir)
-    variables = {variable.path: variable for variable in gan.generator.variables}
-    for name, weight in weights.items():
-        if name not in variables:
-            raise ValueError(f"{version_dir}: the generator that the flags describe has no weight {name}")
-        if (shape := tuple(variables[name].shape)) != weight.shape:
-            raise ValueError(f"{version_dir}: its {name} has shape {weight.shape}, the one of the flags {shape}")
-    for name, weight in weights.items():
-        variables[name].assign(weight)
+    for network, part in ((gan.generator, "generator"), (gan.noise_encoder, "noise_encoder")):
+        weights = saved_model.read_weights(version_dir, part)
+        variables = {variable.path: variable for variable in network.variables}
+        for name, weight in weights.items():
+            if name not in variables:
+                raise ValueError(f"{version_dir}: the {part} that the flags describe has no weight {name}")
+            if (shape := tuple(variables[name].shape)) != weight.shape:
+                raise ValueError(f"{version_dir}: its {name} has shape {weight.shape}, the one of the flags {shape}")
+        for name, weight in weights.items():
+            variables[name].assign(weight)
     gan.ema_generator.set_weights(gan.generator.get_weights())
 
 

@@ -49,6 +49,7 @@ def test_the_next_version_is_written_with_its_provenance(tmp_path):
     assert (done.returncode, done.stdout) == (0, f"{tmp_path}/5\n"), done.stderr
     assert (tmp_path / "5" / "saved_model.pb").is_file()
     info = json.loads((tmp_path / "5" / "assets.extra" / "colorizer.json").read_text())
+    assert info.pop("noise_encoder_weights")[:2] == ["stage_0/kernel", "stage_0/bias"]
     assert info == {
         "z_dim": 3,
         "work_size": 96,

@@ -80,6 +80,7 @@ def export_saved_model(
         "z_dim": module.z_dim,
         "work_size": work_size,
         "weights": [variable.path for variable in generator.variables],
+        "noise_encoder_weights": [variable.path for variable in noise_encoder.variables] if noise_encoder else [],
         "provenance": dict(provenance or {}),
     }
 
@@ -101,25 +102,28 @@ def export_saved_model(
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def read_generator_weights(version_dir: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Reads the weights of an exported generator, by their names: the `path` of each variable of its Keras model.
+def read_weights(version_dir: str | os.PathLike, network: str) -> dict[str, np.ndarray]:
+    """Reads the weights of an exported network, by their names: the `path` of each variable of its Keras model.
 
     Args:
       version_dir: folder of one version, as `export_saved_model` wrote it.
+      network: "generator" or "noise_encoder"; the latter has none if the model was exported without.
 
     Raises:
       ValueError: it is not such a folder, or was written before names were stored; the message is one line that
         names it.
     """
-    prefix = Path(version_dir) / "variables" / "variables"
+    key, attribute = {"generator": ("weights", "v"), "noise_encoder": ("noise_encoder_weights", "noise_encoder_v")}[
+        network
+    ]
     try:
         info = json.loads((Path(version_dir) / INFO_PATH).read_text(encoding="utf-8"))
         if "weights" not in info:
             raise ValueError("it is older than colour hints and does not name its weights")
-        reader = tf.train.load_checkpoint(str(prefix))
-        num_weights = sum(name.startswith("v/") for name in reader.get_variable_to_dtype_map())
-        values = [reader.get_tensor(f"v/{i}/.ATTRIBUTES/VARIABLE_VALUE") for i in range(num_weights)]
-        return dict(zip(info["weights"], values, strict=True))
+        reader = tf.train.load_checkpoint(str(Path(version_dir) / "variables" / "variables"))
+        num_weights = sum(name.startswith(f"{attribute}/") for name in reader.get_variable_to_dtype_map())
+        values = [reader.get_tensor(f"{attribute}/{i}/.ATTRIBUTES/VARIABLE_VALUE") for i in range(num_weights)]
+        return dict(zip(info.get(key, []), values, strict=True))
     except (ValueError, TypeError, RuntimeError, OSError, tf.errors.OpError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(f"{version_dir}: its weights can't be read: {reason}") from error

@@ -13,5 +13,7 @@ def test_prints_pipeline_and_both_phases():
         [sys.executable, "-m", "benchmarks.training_speed", *flags], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    for start in ("convolution peak, bfloat16", "pipeline alone", "warm-up step, bfloat16", "adversarial step, float32"):
-        assert any(line.startswith(start) for line in done.stdout.splitlines()), done.stdout
+    lines = done.stdout.splitlines()
+    starts = ("convolution peak, bfloat16", "pipeline alone", "warm-up step, bfloat16", "adversarial step, float32")
+    for start in starts:
+        assert any(line.startswith(start) for line in lines), done.stdout

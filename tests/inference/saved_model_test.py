@@ -200,14 +200,18 @@ def test_info_lies_beside_it(tiny_model_dir):
     weights = {"chroma/kernel", "chroma/bias", "mood/kernel", "hinted/kernel"}
     weights |= {f"norm/{name}" for name in ("gamma", "beta", "moving_mean", "moving_variance")}
     assert set(info.pop("weights")) == weights
+    assert set(info.pop("noise_encoder_weights")) == {
+        f"{n}/{w}" for n in ("mean", "log_variance") for w in ("kernel", "bias")
+    }
     assert info == {"z_dim": 2, "work_size": 64, "provenance": {"made by": "a test"}}
 
 
-def test_weights_are_read_by_name(tiny_model_dir, tiny_generator):
-    weights = saved_model.read_generator_weights(tiny_model_dir / "1")
-    assert list(weights) == [variable.path for variable in tiny_generator.variables]
-    for variable in tiny_generator.variables:
-        np.testing.assert_array_equal(weights[variable.path], variable)
+def test_weights_are_read_by_name(tiny_model_dir, tiny_generator, tiny_noise_encoder):
+    for part, network in (("generator", tiny_generator), ("noise_encoder", tiny_noise_encoder)):
+        weights = saved_model.read_weights(tiny_model_dir / "1", part)
+        assert list(weights) == [variable.path for variable in network.variables]
+        for variable in network.variables:
+            np.testing.assert_array_equal(weights[variable.path], variable)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +235,7 @@ def test_weights_that_cannot_be_read_are_one_line(tiny_model_dir, tmp_path, dama
     else:
         path.write_text(json.dumps(info if damage == "no names" else info | {"weights": names[:-1]}))
     with pytest.raises(ValueError, match=f"its weights can't be read: .*{message}") as caught:
-        saved_model.read_generator_weights(tmp_path / "1")
+        saved_model.read_weights(tmp_path / "1", "generator")
     assert str(caught.value).startswith(f"{tmp_path / '1'}: ") and "\n" not in str(caught.value)
 
 

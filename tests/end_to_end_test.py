@@ -29,6 +29,7 @@ import types
 import keras
 import numpy as np
 from colorization import train
+from tests.conftest import build_tiny_noise_encoder
 
 model_dir, old_model_dir = sys.argv[1:]
 
@@ -42,16 +43,23 @@ def build(size=1, hinted="hinted"):
     x = keras.layers.Conv2D(2, 1, name="fresh")(x)
     return keras.Model([l, z, hints], x)
 
-gan = types.SimpleNamespace(generator=build(), ema_generator=build())
+def make_gan(**options):
+    noise_encoder = build_tiny_noise_encoder()
+    noise_encoder.set_weights([0.0 * weight for weight in noise_encoder.get_weights()])
+    networks = {"generator": build(**options), "ema_generator": build(**options), "noise_encoder": noise_encoder}
+    return types.SimpleNamespace(**networks)
+
+gan = make_gan()
 fresh = gan.generator.get_layer("fresh").get_weights()[0]
 train._start_from_model(gan, model_dir)
 for network in (gan.generator, gan.ema_generator):
     np.testing.assert_array_equal(network.get_layer("fresh").get_weights()[0], fresh)
     np.testing.assert_allclose(network.get_layer("mood").get_weights()[0], 0.1 * np.eye(2))
     np.testing.assert_allclose(network.get_layer("chroma").get_weights()[1], [0.3, -0.2])
+np.testing.assert_array_equal(gan.noise_encoder.get_layer("mean").get_weights()[0], [[0, 1], [4, 0], [0, 4]])
 for path, options in ((model_dir, {"size": 3}), (model_dir, {"hinted": "other"}), (old_model_dir, {})):
     try:
-        train._start_from_model(types.SimpleNamespace(generator=build(**options), ema_generator=None), path)
+        train._start_from_model(make_gan(**options), path)
     except ValueError as error:
         print(error)
 """

@@ -30,7 +30,14 @@ SHARED = (
     "--perceptual_weight=0",
     "--colorfulness_weight=0",
 )
-BASE = ("--flagfile=flags/train_generator.flags", *SHARED)
+BASE = (
+    "--flagfile=flags/train_generator.flags",
+    *SHARED,
+    "--learning_rate=1e-3",
+    "--encoder_rate_factor=0.05",
+    "--frozen_until=5",
+    "--weight_decay=1e-4",
+)
 # The paper's generator loss is GAN + 100 L1, the mean over ab in [-1, 1]; here L1 is 11 times that mean (both channels
 # summed, in units of 20 of 110), which leaves 0.11 for the GAN. Its rate of 2e-4 is for single photos: by the
 # square-root rule 1.1e-3 for 32, so the recipe's 1e-3 stays. beta_1 is the paper's.

@@ -59,6 +59,8 @@ def test_command_in_readme_is_accepted(words):
         case [program, *args] if program.startswith("colorization-"):
             scripts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
             assert_flags_are_accepted(scripts[program].removesuffix(":run"), args)
+        case ["pip", "install", "-r", requirements]:
+            assert (ROOT / requirements).is_file()
         case ["pip", "install", "."] | ["source", ".venv/bin/activate"] | ["tensorboard", _]:
             pass
         case _:

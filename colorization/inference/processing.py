@@ -10,6 +10,7 @@ from colorization import color
 from colorization.inference import gamut
 
 STRIDE = 32  # work shapes are multiples of it: no stretching inside the network, and few shapes to batch
+_HINT_REACH = 6  # work pixels from a hinted pixel at which the correction of its colour has faded out
 _MAX_LONG_SIDE = 4  # in work sizes; longer photos are shrunk further
 
 
@@ -48,6 +49,30 @@ def shrink_rgb(rgb: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
     """Resizes uint8 or uint16 sRGB (B, H, W, 3) to `shape` (height, width), without aliasing: float32 in [0, 1]."""
     rgb = tf.convert_to_tensor(rgb)
     return tf.image.resize(rgb, shape, antialias=True) / rgb.dtype.max
+
+
+def obey_hints(ab: tf.Tensor, hints: tf.Tensor) -> tf.Tensor:
+    """Makes hinted pixels have exactly the colour that was asked for, and their near surroundings follow smoothly.
+
+    The network carries a hint over its object, but it may find the colour improbable and go half of the way. What is
+    missing at hinted pixels is added there, and fades out around them within a few pixels.
+
+    Args:
+      ab: float32 (B, h, w, 2), the network's, at the work size.
+      hints: float32 (B, h, w, 3), as the network got them.
+
+    Returns:
+      float32 (B, h, w, 2).
+    """
+    mask = hints[..., 2:]
+    missing = tf.concat([mask * (hints[..., :2] - ab), mask], axis=-1)
+    radius = tf.range(-_HINT_REACH, _HINT_REACH + 1, dtype=tf.float32)
+    row = tf.exp(-0.5 * tf.square(radius / (_HINT_REACH / 3.0)))  # 1 in the middle
+    kernel = tf.tile((row[:, tf.newaxis] * row)[:, :, tf.newaxis, tf.newaxis], (1, 1, 3, 1))
+    spread = tf.nn.depthwise_conv2d(missing, kernel, (1, 1, 1, 1), "SAME")
+    mean = spread[..., :2] / tf.maximum(spread[..., 2:], 1e-6)  # of the hinted pixels around, the nearest most
+    strength = tf.minimum(spread[..., 2:], 1.0)
+    return ab + tf.where(mask > 0.0, missing[..., :2], strength * mean)
 
 
 def upsample_ab(ab: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:

@@ -203,7 +203,7 @@ class _ExportModule(tf.Module):
 
         def steer_ab(l, z, hints):
             with tf.control_dependencies([_assert_same_size("steer_ab", l, "hints", hints)]):
-                return {"ab": self._predict_any(l, z, hints)}
+                return {"ab": processing.obey_hints(self._predict_any(l, z, hints), hints)}
 
         def encode_z(l, ab):
             with tf.control_dependencies([_assert_same_size("encode_z", l, "ab", ab)]):

@@ -64,7 +64,7 @@ def test_adversarial_phase_keeps_the_loss_of_the_base():
     found = differences(gan, base)
     assert found["adversarial_weight"] == recipe["adversarial_weight"] != "0"
     steps = {"max_steps", "validation_steps", "checkpoint_steps"}
-    optimizers = {"learning_rate", "discriminator_learning_rate", "beta_1", "frozen_until"}
+    optimizers = {"learning_rate", "encoder_rate_factor", "weight_decay", "discriminator_learning_rate", "beta_1"}
     assert set(found) - steps == optimizers | {"adversarial_weight"}
 
 

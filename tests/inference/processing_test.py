@@ -52,6 +52,20 @@ def test_shrink_rgb_does_not_alias(dtype):
     assert 0 <= small.min() and small.max() <= 1
 
 
+def test_hinted_pixels_get_exactly_what_was_asked_for_and_the_rest_follows_smoothly():
+    ab = np.full((1, 32, 48, 2), 0.1, np.float32)
+    hints = np.zeros((1, 32, 48, 3), np.float32)
+    hints[0, 8, 8] = (0.5, -0.3, 1.0)
+    hints[0, 20:23, 30:33] = (-0.2, 0.1, 1.0)
+    obeyed = processing.obey_hints(ab, hints).numpy()
+    np.testing.assert_allclose(obeyed[0, 8, 8], (0.5, -0.3), atol=1e-6)
+    np.testing.assert_allclose(obeyed[0, 20:23, 30:33], np.broadcast_to((-0.2, 0.1), (3, 3, 2)), atol=1e-6)
+    row = obeyed[0, 8, 8:16, 0]
+    assert (np.diff(row) <= 1e-6).all() and 0.4 < row[1] < 0.5
+    np.testing.assert_allclose(row[7:], 0.1, atol=1e-6)
+    np.testing.assert_array_equal(processing.obey_hints(ab, np.zeros_like(hints)), ab)
+
+
 def test_upsample_ab_is_smooth():
     ramp = np.arange(8, dtype=np.float32)[None, None, :, None].repeat(2, axis=-1)
     ab = processing.upsample_ab(ramp, (3, 80)).numpy()

@@ -24,6 +24,9 @@ _WORK_SIZE = flags.DEFINE_integer(
     lower_bound=32,
     upper_bound=2048,
 )
+_SATURATION = flags.DEFINE_float(
+    "saturation", 1.0, "Factor built into the model's chroma; colorize --saturation comes on top.", 0.1, 10.0
+)
 
 
 def main(argv: list[str]) -> int:
@@ -46,6 +49,7 @@ def main(argv: list[str]) -> int:
             _EXPORT_DIR.value,
             noise_encoder=noise_encoder,
             work_size=_WORK_SIZE.value,
+            saturation=_SATURATION.value,
             provenance={"generator": generator.name, "training": _without_folders(config)},
         )
     except (ValueError, OSError) as error:

@@ -51,6 +51,7 @@ def export_saved_model(
     *,
     noise_encoder: Any = None,
     work_size: int = 256,
+    saturation: float = 1.0,
     provenance: Mapping[str, Any] | None = None,
 ) -> Path:
     """Writes the next version under `export_dir`; it appears there only when it is complete.
@@ -62,6 +63,7 @@ def export_saved_model(
       noise_encoder: keras.Model with inputs `l` and `ab`, outputs the mean and the log variance of `z`, (B, z_dim)
         each; without one there is no `encode_z`.
       work_size: shorter side, in pixels, at which the network sees a photo; a multiple of 32.
+      saturation: factor built into the generator's chroma: less than 1 for a model that promises too much.
       provenance: where the generator comes from, JSON-serializable; stored beside it.
 
     Returns:
@@ -75,10 +77,11 @@ def export_saved_model(
     if work_size < processing.STRIDE or work_size % processing.STRIDE:
         raise ValueError(f"work size {work_size}: must be a positive multiple of {processing.STRIDE}")
     _check_networks(generator, noise_encoder)
-    module = _ExportModule(generator, noise_encoder, work_size)
+    module = _ExportModule(generator, noise_encoder, work_size, saturation)
     info = {
         "z_dim": module.z_dim,
         "work_size": work_size,
+        "saturation": saturation,
         "weights": [variable.path for variable in generator.variables],
         "noise_encoder_weights": [variable.path for variable in noise_encoder.variables] if noise_encoder else [],
         "provenance": dict(provenance or {}),
@@ -173,14 +176,14 @@ class _ExportModule(tf.Module):
     generator, in order.
     """
 
-    def __init__(self, generator: Any, noise_encoder: Any, work_size: int):
+    def __init__(self, generator: Any, noise_encoder: Any, work_size: int, saturation: float):
         super().__init__(name="colorizer")
         self.v = [variable.value for variable in generator.variables]
         self.z_dim = generator.inputs[1].shape[-1]
         self.work_size = work_size
         self._z_spec = tf.TensorSpec([None, self.z_dim], tf.float32, name="z")
         self.predict = tf.function(
-            lambda l, z, hints: generator([l, z, hints], training=False),
+            lambda l, z, hints: saturation * generator([l, z, hints], training=False),
             input_signature=[_L_SPEC, self._z_spec, _HINTS_SPEC],
         )
         self._encode = None

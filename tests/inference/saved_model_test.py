@@ -204,7 +204,17 @@ def test_info_lies_beside_it(tiny_model_dir):
     assert set(info.pop("noise_encoder_weights")) == {
         f"{n}/{w}" for n in ("mean", "log_variance") for w in ("kernel", "bias")
     }
-    assert info == {"z_dim": 2, "work_size": 64, "provenance": {"made by": "a test"}}
+    assert info == {"z_dim": 2, "work_size": 64, "saturation": 1.0, "provenance": {"made by": "a test"}}
+
+
+def test_saturation_is_built_into_every_signature(tiny_generator, tmp_path):
+    l = np.linspace(-0.5, 0.5, 2 * 32 * 32, dtype=np.float32).reshape(2, 32, 32, 1)
+    plain, strong = (
+        saved_model.export_saved_model(tiny_generator, tmp_path, work_size=32, saturation=factor) for factor in (1, 1.5)
+    )
+    for name, others in (("predict_ab", {}), ("sample_ab", {"z": np.ones((2, 2), np.float32)})):
+        ab, more = (tf.saved_model.load(str(path)).signatures[name](l=l, **others)["ab"] for path in (plain, strong))
+        np.testing.assert_allclose(more, 1.5 * ab, rtol=1e-5)
 
 
 def test_weights_are_read_by_name(tiny_model_dir, tiny_generator, tiny_noise_encoder):

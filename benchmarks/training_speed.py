@@ -86,7 +86,7 @@ def step_rate(*, adversarial: bool) -> tuple[float, float]:
     from colorization.training.objective import LossWeights
 
     gan = ColorizationGAN(
-        generator=models.build_mobilenet_unet(folded=True, frozen_until=12 if adversarial else 5),
+        generator=models.build_mobilenet_unet(folded=True, frozen_until=5 if adversarial else 2),
         ema_generator=models.build_mobilenet_unet(folded=True),
         noise_encoder=models.build_noise_encoder(),
         discriminator=models.build_patch_gan() if adversarial else None,

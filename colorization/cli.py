@@ -76,7 +76,7 @@ def start_tensorflow(device: str = "auto") -> None:
     Raises:
       UsageError: no such device here.
     """
-    with contextlib.nullcontext() if "TF_CPP_MIN_LOG_LEVEL" in os.environ else _stderr_set_aside():
+    with contextlib.nullcontext() if "TF_CPP_MIN_LOG_LEVEL" in os.environ else stderr_set_aside():
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         with _no_garbage_collection():
             import tensorflow as tf
@@ -106,8 +106,11 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _stderr_set_aside() -> Iterator[None]:
-    """Keeps what C++ code writes to standard error in a file, and shows it only if the block fails."""
+def stderr_set_aside() -> Iterator[None]:
+    """Keeps what C++ code writes to standard error in a file, and shows it only if an import fails.
+
+    TensorFlow, its converter and LiteRT write pages that mean nothing to a user; what matters comes as an exception.
+    """
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as file:

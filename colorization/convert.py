@@ -113,8 +113,9 @@ def main(argv: list[str]) -> int:
     size = "any" if image_size is None else "x".join(map(str, image_size))
     path = output_dir / f"colorizer_{flavour}_{quantization}_{size}.tflite"
     try:
-        content, info = _convert(source, flavour, quantization, image_size, calibration_photos)
-        report = tflite_report.compare(content, source, val_photos, flavour=flavour, image_size=image_size)
+        with cli.stderr_set_aside():
+            content, info = _convert(source, flavour, quantization, image_size, calibration_photos)
+            report = tflite_report.compare(content, source, val_photos, flavour=flavour, image_size=image_size)
     except (ValueError, RuntimeError) as error:  # the latter from LiteRT
         raise cli.CommandError(f"{path}: not written: {str(error).strip().splitlines()[0]}") from error
     print(tflite_report.format_report(report))

@@ -29,6 +29,7 @@ from PIL import Image, UnidentifiedImageError
 
 from colorization import color_profile, image_codecs, image_tiff
 
+MIN_MEAN_SPREAD = 4.0 / 255.0  # of a photo in colour: mean over pixels of max - min channel, of 1
 MAX_PIXELS = 50_000_000
 SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
@@ -117,6 +118,12 @@ def read_rgb(path: str | os.PathLike, *, max_short_side: int | None = None) -> n
             size = round(width * scale), round(height * scale)
             rgb = np.array(Image.fromarray(rgb).resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0))
         return rgb
+
+
+def is_grey(rgb: np.ndarray) -> bool:
+    """Tells whether `rgb`, (H, W, 3) uint8 or uint16, is black-and-white, or so nearly that it can't teach colour or lend a mood."""
+    spread = rgb.max(axis=-1) - rgb.min(axis=-1)
+    return float(spread.mean()) < MIN_MEAN_SPREAD * np.iinfo(rgb.dtype).max
 
 
 def write_photo(path: str | os.PathLike, photo: Photo) -> None:

@@ -1,8 +1,11 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from colorization import cli
 
 ROOT = Path(__file__).parents[1]
 
@@ -109,3 +112,17 @@ def test_tensorflow_is_set_aside_from_garbage_collection_which_goes_on():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout == "True True\n"
+
+
+def test_stderr_is_set_aside_only_inside(capfd):
+    with cli.stderr_set_aside():
+        os.write(2, b"inside\n")
+    os.write(2, b"outside\n")
+    assert capfd.readouterr().err == "outside\n"
+
+
+def test_what_was_set_aside_is_shown_if_an_import_fails(capfd):
+    with pytest.raises(ImportError), cli.stderr_set_aside():
+        os.write(2, b"why\n")
+        raise ImportError
+    assert capfd.readouterr().err == "why\n"

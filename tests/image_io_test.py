@@ -270,3 +270,22 @@ def test_list_photos(tmp_path):
     expected = [given[0], given[1], tmp_path / "other" / "g.gif", given[3]]
     assert list_photos(given, recursive=False) == expected
     assert list_photos([], recursive=True) == []
+
+
+@pytest.mark.parametrize("factor, dtype", [(1, np.uint8), (257, np.uint16)])
+def test_is_grey(factor, dtype):
+    for levels, grey in (
+        ((128, 128, 128), True),
+        ((130, 128, 127), True),
+        ((100, 102, 99), True),
+        ((120, 110, 100), False),
+        ((200, 30, 40), False),
+        ((132, 128, 128), False),
+        ((0, 255, 9), False),
+    ):
+        assert image_io.is_grey((np.zeros((4, 5, 3)) + np.array(levels) * factor).astype(dtype)) is grey
+    partly = np.zeros((10, 10, 3), dtype)
+    partly[0, :3, 0] = 200 * factor  # a mean of 6
+    assert not image_io.is_grey(partly)
+    partly[0, 1:, 0] = 0  # of 2
+    assert image_io.is_grey(partly)

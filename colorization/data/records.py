@@ -17,7 +17,7 @@ from PIL import Image
 
 from colorization import image_io
 from colorization.data.skip_report import SkipReport
-from colorization.data.sources import RECORD_FEATURES, is_grey
+from colorization.data.sources import RECORD_FEATURES
 
 INDEX_NAME = "index.json"
 
@@ -102,7 +102,7 @@ def write_shard(plan: ShardPlan, index: int, output_dir: Path, report: SkipRepor
             except image_io.ImageError as error:
                 report.add(name, str(error))
                 continue
-            grey = is_grey(rgb)
+            grey = image_io.is_grey(rgb)
             report.add(name, "grey" if grey else None)
             if not grey:
                 writer.write(_make_record(name, rgb, plan.jpeg_quality))

@@ -15,9 +15,6 @@ import tensorflow as tf
 from colorization import image_io
 from colorization.data.skip_report import SkipReport
 
-# A photo whose colours stay this close to grey (mean over pixels of max - min channel, 0..255) teaches nothing.
-MIN_MEAN_SPREAD = 4.0
-
 RECORD_FEATURES = {
     "name": tf.io.FixedLenFeature((), tf.string),
     "image_bytes": tf.io.FixedLenFeature((), tf.string),
@@ -68,7 +65,7 @@ def make_file_source(
         name = path.decode("utf-8", "surrogateescape")
         try:
             rgb = image_io.read_rgb(name, max_short_side=max_short_side)
-            reason = "grey" if is_grey(rgb) else None
+            reason = "grey" if image_io.is_grey(rgb) else None
         except image_io.ImageError as error:
             rgb, reason = np.zeros((1, 1, 3), np.uint8), str(error)
         report.add(name, reason)
@@ -164,17 +161,11 @@ def make_tfds_source(
     )
 
 
-def is_grey(rgb: np.ndarray) -> bool:
-    """Tells whether `rgb` uint8 (H, W, 3) is black-and-white, or so nearly that it can't teach colour."""
-    spread = rgb.max(axis=-1).astype(np.int16) - rgb.min(axis=-1)
-    return float(spread.mean()) < MIN_MEAN_SPREAD
-
-
 def _without_grey(named: tf.data.Dataset, report: SkipReport) -> tf.data.Dataset:
     """Reports each (name, rgb) and keeps the `rgb` that has colour."""
 
     def check(name: bytes, rgb: np.ndarray) -> bool:
-        grey = is_grey(rgb)
+        grey = image_io.is_grey(rgb)
         report.add(name.decode("utf-8", "replace"), "grey" if grey else None)
         return not grey
 

@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from colorization import color
+from colorization import color, image_io
 from colorization.inference import processing, saved_model
 from colorization.inference.hints import Hint, check_inside, rasterize
-from colorization.inference.reference import is_grey
 
 # Pixels converted at once. Colour conversion looks at one pixel at a time, so pieces of one fixed shape need a single
 # compilation and bound the memory that a large photo takes.
@@ -111,7 +110,7 @@ class Colorizer:
         """
         self.check_takes(reference=True)
         rgb = _check_rgb(rgb, "reference photo")
-        if is_grey(rgb):
+        if image_io.is_grey(rgb):
             raise ValueError("the reference photo is grey; it must be in colour")
         shape = processing.work_shape(rgb.shape[0], rgb.shape[1], self.work_size)
         l, ab = color.rgb_to_l_ab(processing.shrink_rgb(rgb[np.newaxis], shape))

@@ -24,12 +24,9 @@ the SavedModel. None of these costs measurable time or bytes.
 Paper: integer arithmetic, Jacob et al. 2018 (arXiv:1712.05877).
 """
 
-import contextlib
 import json
 import math
 import os
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -139,12 +136,11 @@ def convert(
     if quantization == "float16":
         converter.target_spec.supported_types = [tf.float16]
     try:
-        with quiet_stderr():
-            if quantization == "int8":
-                converter.representative_dataset = lambda: _feed(source, flavour, image_size, calibration_photos)
-                content = _convert_to_int8(converter)
-            else:
-                content = bytes(converter.convert())
+        if quantization == "int8":
+            converter.representative_dataset = lambda: _feed(source, flavour, image_size, calibration_photos)
+            content = _convert_to_int8(converter)
+        else:
+            content = bytes(converter.convert())
     except Exception as error:  # the converter's own kinds, and whatever a kernel raises while calibrating
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ConversionError(f"{source.version_dir}: can't be converted: {reason}") from error
@@ -260,18 +256,3 @@ def _find_float_operations(calibrated: bytes) -> list[str]:
         name for name, kind in zip(names, kinds, strict=True) if kind == schema.BuiltinOperator.DEPTHWISE_CONV_2D
     ]
     return depthwise[:1] + [name for name in names if name.startswith((_FLOAT_SCOPE, *norms))]
-
-
-@contextlib.contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Drops what C++ code logs meanwhile, pages of it from the converter; what matters comes as an exception."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as file:
-        os.dup2(file.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(saved, 2)
-            os.close(saved)

@@ -19,10 +19,9 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
-from colorization import color
+from colorization import color, image_io
 from colorization.inference import processing
-from colorization.inference.reference import is_grey
-from colorization.inference.tflite import Size, SourceModel, default_size, quiet_stderr
+from colorization.inference.tflite import Size, SourceModel, default_size
 
 MAX_PSNR_CHANGE = {"float32": 0.05, "float16": 0.05, "dynamic": 0.2, "int8": 0.5}  # dB, either way
 MAX_BYTES = {"int8": 8_000_000}
@@ -86,7 +85,7 @@ def compare(
     for photo in photos:
         original = fit_photo(photo, comparison_size(flavour, image_size))
         difference, expected, actual = run(runner, source, original, image_size)
-        if is_grey(photo):
+        if image_io.is_grey(photo):
             psnrs = _ASSUMED_PSNR, _to_psnr(_to_error(_ASSUMED_PSNR) + _squared_error(actual, expected))
         else:
             psnrs = _to_psnr(_squared_error(expected, original)), _to_psnr(_squared_error(actual, original))
@@ -95,7 +94,7 @@ def compare(
     latency_size = image_size or default_size(source, flavour)
     return Report(
         num_photos=len(rows),
-        num_grey=sum(map(is_grey, photos)),
+        num_grey=sum(map(image_io.is_grey, photos)),
         max_difference=float(np.max(max_differences)),
         mean_difference=float(np.mean(mean_differences)),
         unit="levels of 255" if flavour == "rgb" else "units of a*, b*",
@@ -166,10 +165,9 @@ def fit_photo(rgb: np.ndarray, size: Size | None) -> np.ndarray:
 
 
 def _make_runner(content: bytes, *, num_threads: int):
-    with quiet_stderr():  # LiteRT announces its delegate there
-        interpreter = Interpreter(model_content=content, num_threads=num_threads)
-        interpreter.allocate_tensors()
-        return interpreter.get_signature_runner()
+    interpreter = Interpreter(model_content=content, num_threads=num_threads)
+    interpreter.allocate_tensors()
+    return interpreter.get_signature_runner()
 
 
 def _run_rgb(runner, source: SourceModel, original: np.ndarray, image_size: Size | None):

@@ -3,7 +3,7 @@
 One training step on (l, ab):
 
 1. Part of the batch gets colour hints; of part of it the noise encoder chooses `z`, the rest gets z = 0. The two parts
-   overlap, and at least a photo or two has neither.
+   overlap, and what is left has neither.
 2. The generator paints all of it: the losses of `objective.py`, KL loss of the noise encoder, and, in the adversarial
    phase, the hinge loss of what the discriminator thinks of it.
 3. In the adversarial phase the discriminator then learns from the same pictures.
@@ -169,8 +169,8 @@ class ColorizationGAN(keras.Model):
             painted = self.painter([l, z, hints], training=True)
             fake_ab, features = painted if self.classifier is not None else (painted, None)
             fake_ab = tf.cast(fake_ab, tf.float32)
-            num_noisy, _, automatic = self._split(tf.shape(l)[0])
-            values, loss = self.objective.compute(l, real_ab, fake_ab, features, tf.maximum(num_noisy, automatic))
+            automatic = self._split(tf.shape(l)[0])[3]
+            values, loss = self.objective.compute(l, real_ab, fake_ab, features, automatic)
             values["kl_loss"] = kl
             loss += self.loss_weights.kl * kl
             if self.discriminator is not None:
@@ -214,7 +214,7 @@ class ColorizationGAN(keras.Model):
         """Draws `z` (B, z_dim) for a batch, and the KL loss of the part that the noise encoder chose."""
         z_dim = self.generator.inputs[1].shape[-1]
         batch = tf.shape(l)[0]
-        num_noisy, _, _ = self._split(batch)
+        num_noisy = self._split(batch)[0]
         mean, log_variance = self.noise_encoder([l[:num_noisy], real_ab[:num_noisy]], training=True)
         normal = tf.random.stateless_normal((num_noisy, z_dim), self._step_seed())
         encoded = mean + tf.exp(0.5 * log_variance) * normal
@@ -231,25 +231,29 @@ class ColorizationGAN(keras.Model):
           real_ab (B, H, W, 2), in which some hinted photos are recoloured; hints (B, H, W, 3).
         """
         if not self.hint_fraction:
-            return real_ab, tf.zeros_like(real_ab[..., :1]) * tf.ones((3,))
-        _, first, last = self._split(tf.shape(real_ab)[0])
+            return real_ab, _no_hints(l)
+        _, first, last, _ = self._split(tf.shape(real_ab)[0])
         hints, ab = hint_sampling.sample_hints(
             l[first:last],
             real_ab[first:last],
             self._step_seed() + [1, 0],
             recoloured_share=self.recoloured_fraction,
         )
-        unhinted = tf.zeros_like(real_ab[..., :1]) * tf.ones((3,))
-        hints = tf.concat([unhinted[:first], hints, unhinted[last:]], axis=0)
+        hints = tf.concat([_no_hints(l[:first]), hints, _no_hints(l[last:])], axis=0)
         return tf.concat([real_ab[:first], ab, real_ab[last:]], axis=0), hints
 
-    def _split(self, batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Of a batch: number of photos with noise, which are the first; first hinted photo; first after those."""
+    def _split(self, batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Of a batch: number of photos with noise, which are the first; first hinted photo; first after those.
+
+        Last the first photo that has neither, as all after it; 0 where each has one or both, as a batch of one may.
+        """
         size = tf.cast(batch, tf.float32)
         num_noisy = tf.cast(tf.math.ceil(self.noise_fraction * size), tf.int32)
         num_hinted = tf.cast(tf.math.floor(self.hint_fraction * size), tf.int32)
         first_hinted = tf.minimum(num_noisy // 2, batch - num_hinted)
-        return num_noisy, first_hinted, first_hinted + num_hinted
+        last_hinted = first_hinted + num_hinted
+        automatic = tf.maximum(num_noisy, last_hinted)
+        return num_noisy, first_hinted, last_hinted, tf.where(automatic < batch, automatic, 0)
 
     def _step_seed(self) -> tf.Tensor:
         return tf.stack([tf.constant(self.noise_seed, tf.int64), self.step])
@@ -258,8 +262,7 @@ class ColorizationGAN(keras.Model):
         """Measures the averaged generator at z = 0 without hints: loss, PSNR in dB, colorfulness; and grey's PSNR."""
         l, real_ab = data
         z = tf.zeros((tf.shape(l)[0], self.generator.inputs[1].shape[-1]))
-        hints = tf.zeros_like(l) * tf.ones((3,))
-        fake_ab = tf.cast(self.ema_generator([l, z, hints], training=False), tf.float32)
+        fake_ab = tf.cast(self.ema_generator([l, z, _no_hints(l)], training=False), tf.float32)
         chromas = (real_ab, fake_ab, tf.zeros_like(real_ab))
         real, fake, grey = (color.to_uint8(color.l_ab_to_rgb(l, ab)) for ab in chromas)
         values = {
@@ -284,3 +287,8 @@ class ColorizationGAN(keras.Model):
         """Gradients of `loss`, scaled so that their global norm is at most clip_norm, and that norm before."""
         gradients = tape.gradient(loss, [v.value for v in variables], unconnected_gradients="zero")
         return tf.clip_by_global_norm(gradients, self.clip_norm)
+
+
+def _no_hints(l: tf.Tensor) -> tf.Tensor:
+    """Hints (B, H, W, 3) that ask for nothing, for `l` (B, H, W, 1)."""
+    return tf.repeat(tf.zeros_like(l), 3, axis=-1)

@@ -72,8 +72,7 @@ class Objective:
           real_ab: float32 (B, H, W, 2).
           fake_ab: float32 (B, H, W, 2).
           features: the generator's at layer FEATURES, or None.
-          automatic: int32 scalar; photos from this one on have neither noise nor hints: of those the colorfulness
-            counts.
+          automatic: int32 scalar; the colorfulness counts of the photos from this one on: those without noise and hints.
 
         Returns:
           Dict of scalars by name; scalar sum.

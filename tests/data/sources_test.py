@@ -127,11 +127,3 @@ def test_unknown_tfds_name_says_what_to_do(tmp_path):
         sources.make_tfds_source(
             "no_such_photos", split="train", max_short_side=12, report=SkipReport("training"), data_dir=str(tmp_path)
         )
-
-
-@pytest.mark.parametrize(
-    ("rgb", "grey"),
-    [((100, 100, 100), True), ((100, 102, 99), True), ((120, 110, 100), False), ((200, 30, 40), False)],
-)
-def test_is_grey(rgb, grey):
-    assert sources.is_grey(np.full((4, 4, 3), rgb, np.uint8)) is grey

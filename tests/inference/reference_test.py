@@ -36,22 +36,6 @@ def test_what_cannot_be_read_is_named(tmp_path):
         reference.read_reference(tmp_path / "missing.jpg")
 
 
-@pytest.mark.parametrize("factor, dtype", [(1, np.uint8), (257, np.uint16)])
-def test_is_grey(factor, dtype):
-    for levels, grey in (
-        ((128, 128, 128), True),
-        ((130, 128, 127), True),
-        ((132, 128, 128), False),
-        ((0, 255, 9), False),
-    ):
-        assert reference.is_grey((np.zeros((4, 5, 3)) + np.array(levels) * factor).astype(dtype)) is grey
-    partly = np.zeros((10, 10, 3), dtype)
-    partly[0, :3, 0] = 200 * factor  # a mean of 6
-    assert not reference.is_grey(partly)
-    partly[0, 1:, 0] = 0  # of 2
-    assert reference.is_grey(partly)
-
-
 def test_it_is_read_without_tensorflow(tmp_path):
     path = save(tmp_path / "red.png", (200, 10, 20))
     code = f"import sys; from colorization.inference import reference; reference.read_reference({str(path)!r})"

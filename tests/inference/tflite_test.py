@@ -175,10 +175,3 @@ def test_a_missing_model_is_one_line(tmp_path):
         tflite.SourceModel(tmp_path / "7")
     assert str(caught.value).startswith(f"{tmp_path / '7'}: not a model that can be loaded: ")
     assert "\n" not in str(caught.value)
-
-
-def test_stderr_is_quiet_only_inside(capfd):
-    with tflite.quiet_stderr():
-        tf.print("inside")
-    tf.print("outside")
-    assert capfd.readouterr().err == "outside\n"

@@ -98,6 +98,14 @@ def test_hints_go_to_the_given_share_and_overlap_with_the_noise():
     assert (hints.numpy() != gan.sample_hints(l, ab)[1].numpy()).any()
 
 
+@pytest.mark.parametrize(("num", "fractions"), [(1, {}), (4, {"noise_fraction": 0.5, "hint_fraction": 1.0})])
+def test_a_batch_in_which_no_photo_is_automatic_trains_too(num, fractions):
+    gan = build_tiny_gan(adversarial=False, weights={"colorfulness": 0.3}, **fractions)
+    values = gan.train_step(make_photos(num))
+    assert all(np.isfinite(float(value)) for value in values.values()) and values["colorfulness_loss"] > 0.0
+    assert int(gan.num_bad_steps_in_row) == 0
+
+
 def test_without_hints_the_photos_stay_as_they_are():
     gan = build_tiny_gan(hint_fraction=0.0)
     l, ab = make_photos(4)

@@ -121,7 +121,7 @@ def read_rgb(path: str | os.PathLike, *, max_short_side: int | None = None) -> n
 
 
 def is_grey(rgb: np.ndarray) -> bool:
-    """Tells whether `rgb`, (H, W, 3) uint8 or uint16, is black-and-white, or so nearly that it can't teach colour or lend a mood."""
+    """Tells whether `rgb`, (H, W, 3) uint8 or uint16, is grey, or so nearly that it can teach no colour."""
     spread = rgb.max(axis=-1) - rgb.min(axis=-1)
     return float(spread.mean()) < MIN_MEAN_SPREAD * np.iinfo(rgb.dtype).max
 

@@ -72,7 +72,7 @@ class Objective:
           real_ab: float32 (B, H, W, 2).
           fake_ab: float32 (B, H, W, 2).
           features: the generator's at layer FEATURES, or None.
-          automatic: int32 scalar; the colorfulness counts of the photos from this one on: those without noise and hints.
+          automatic: int32 scalar; the colorfulness counts of the photos from this one on.
 
         Returns:
           Dict of scalars by name; scalar sum.

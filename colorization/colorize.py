@@ -56,7 +56,7 @@ _REFERENCE = flags.DEFINE_string("reference", None, "Photo in colour whose mood 
 _RECURSIVE = flags.DEFINE_boolean("recursive", False, "Also take the folders inside folders.")
 _OVERWRITE = flags.DEFINE_boolean("overwrite", False, "Replace results that exist; without it they are refused.")
 _BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size", 8, "Most photos that the network sees at once; large photos go one by one.", lower_bound=1
+    "batch_size", 8, "Most photos that are worked on together; large photos go one by one.", lower_bound=1
 )
 _DEVICE = flags.DEFINE_string("device", "auto", "'auto' (a GPU if there is one), 'cpu' or 'gpu:N' with N from 0.")
 

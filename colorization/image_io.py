@@ -17,12 +17,13 @@ thumbnail, which would still show the old picture.
 
 import contextlib
 import dataclasses
+import io
 import os
 import secrets
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -86,11 +87,18 @@ def read_photo(path: str | os.PathLike, *, max_pixels: int = MAX_PIXELS) -> Phot
       ImageError: the file is missing, unreadable, damaged, no image of a known format, or too large.
     """
     with _image_errors(path, "damaged image"):
-        raster = _decode(path, max_pixels=max_pixels)
-        rgb, profile = color_profile.to_srgb(raster.pixels, raster.space, raster.icc_profile)
-        alpha = None if raster.alpha is None else _upright(raster.alpha, raster.orientation)
-        rgb = _upright(rgb, raster.orientation)
-        return Photo(rgb, alpha, raster.format, profile, raster.exif, raster.options)
+        return _make_photo(_decode(path, max_pixels=max_pixels))
+
+
+def decode_photo(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Photo:
+    """Reads a photo that came by other ways than a file: `data` is its content; errors call it `name`.
+
+    What is returned and raised is as for `read_photo`.
+    """
+    with _image_errors(name, "damaged image"):
+        if not data:
+            raise ValueError("the file is empty")
+        return _make_photo(_decode_file(io.BytesIO(data), max_pixels=max_pixels))
 
 
 def read_rgb(path: str | os.PathLike, *, max_short_side: int | None = None) -> np.ndarray:
@@ -142,15 +150,10 @@ def write_photo(path: str | os.PathLike, photo: Photo) -> None:
     """
     path = Path(path)
     with _image_errors(path, "cannot be written"):
-        rgb = color_profile.from_srgb(np.ascontiguousarray(photo.rgb), photo.icc_profile)
-        raster = image_codecs.Raster(
-            rgb, photo.alpha, "RGB", photo.format, photo.icc_profile, exif=photo.exif, options=photo.options
-        )
-        encode = image_tiff.encode if photo.format == "TIFF" else image_codecs.encode
         temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
         try:
             with open(temporary, "x+b") as file:  # open, unlike tempfile, gives the user's usual permissions
-                encode(file, raster)
+                _encode_file(file, photo)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
@@ -158,6 +161,18 @@ def write_photo(path: str | os.PathLike, photo: Photo) -> None:
             with contextlib.suppress(OSError):  # the first error is the one to report
                 temporary.unlink()
             raise
+
+
+def encode_photo(photo: Photo, name: str) -> bytes:
+    """Makes the content of the file that `write_photo` would write; errors call it `name`.
+
+    Raises:
+      ImageError: the format cannot hold the photo.
+    """
+    with _image_errors(name, "cannot be written"):
+        file = io.BytesIO()
+        _encode_file(file, photo)
+        return file.getvalue()
 
 
 def list_photos(paths: Iterable[str | os.PathLike], *, recursive: bool) -> list[Path]:
@@ -225,11 +240,31 @@ def _decode(path: str | os.PathLike, *, max_pixels: int, min_short_side: int | N
     if status.st_size == 0:
         raise ValueError("the file is empty")
     with open(path, "rb") as file:
-        signature = file.read(4)
-        file.seek(0)
-        if signature in image_tiff.SIGNATURES:
-            return image_tiff.decode(file, max_pixels=max_pixels)
-        return image_codecs.decode(file, max_pixels=max_pixels, min_short_side=min_short_side)
+        return _decode_file(file, max_pixels=max_pixels, min_short_side=min_short_side)
+
+
+def _decode_file(file: BinaryIO, *, max_pixels: int, min_short_side: int | None = None) -> image_codecs.Raster:
+    signature = file.read(4)
+    file.seek(0)
+    if signature in image_tiff.SIGNATURES:
+        return image_tiff.decode(file, max_pixels=max_pixels)
+    return image_codecs.decode(file, max_pixels=max_pixels, min_short_side=min_short_side)
+
+
+def _make_photo(raster: image_codecs.Raster) -> Photo:
+    rgb, profile = color_profile.to_srgb(raster.pixels, raster.space, raster.icc_profile)
+    alpha = None if raster.alpha is None else _upright(raster.alpha, raster.orientation)
+    rgb = _upright(rgb, raster.orientation)
+    return Photo(rgb, alpha, raster.format, profile, raster.exif, raster.options)
+
+
+def _encode_file(file: BinaryIO, photo: Photo) -> None:
+    rgb = color_profile.from_srgb(np.ascontiguousarray(photo.rgb), photo.icc_profile)
+    raster = image_codecs.Raster(
+        rgb, photo.alpha, "RGB", photo.format, photo.icc_profile, exif=photo.exif, options=photo.options
+    )
+    encode = image_tiff.encode if photo.format == "TIFF" else image_codecs.encode
+    encode(file, raster)
 
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:

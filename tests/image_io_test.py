@@ -27,6 +27,28 @@ def error_of(call, *args, **kwargs) -> str:
     return str(caught.value)
 
 
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "TIFF"])
+def test_bytes_are_read_and_written_as_files_are(tmp_path, file_format):
+    path = tmp_path / "photo.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(SMOOTH).save(path, file_format, exif=exif, dpi=(300, 300))
+    photo = image_io.decode_photo(path.read_bytes(), "photo")
+    same = read_photo(path)
+    np.testing.assert_array_equal(photo.rgb, same.rgb)
+    assert photo.rgb.shape == (80, 64, 3) and (photo.format, photo.exif) == (same.format, same.exif)
+    write_photo(tmp_path / "out.jpg", same)
+    assert image_io.encode_photo(photo, "photo") == (tmp_path / "out.jpg").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "data, reason",
+    [(b"", "the file is empty"), (b"no image", "not a readable JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF")],
+)
+def test_bytes_that_are_no_photo_are_refused_by_the_name_given(data, reason):
+    assert error_of(image_io.decode_photo, data, "the upload").startswith(f"the upload: {reason}")
+
+
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF"])
 def test_gray_photo_becomes_a_color_file_of_the_same_format(tmp_path, file_format):
     path = tmp_path / "photo.jpg"  # the content tells the format, not the name

@@ -159,9 +159,10 @@ class Colorizer:
         hints: Sequence[Sequence[Hint]] | None = None,
         reference: np.ndarray | None = None,
     ) -> list[np.ndarray]:
-        """Colorizes photos of any sizes; the network takes those of one work shape together.
+        """Colorizes photos of any sizes, one after another.
 
-        Beside inputs and results it holds the lightness of all photos, 4 bytes a pixel.
+        The network sees one photo at a time: in a larger batch its sums are rounded in another order, and a photo's
+        result would depend, by one level here and there, on those beside it.
 
         Args:
           photos: as `rgb` of `colorize`, each.
@@ -187,24 +188,19 @@ class Colorizer:
             check_inside(points, photo.shape)
         self.check_takes(hints=any(map(len, hints)), reference=reference is not None)
         z = self._choose_z(z, seed, reference)
-        lightness = [_take_l(photo) for photo in photos]
-        groups: dict[tuple[int, ...], list[int]] = {}
-        for index, photo in enumerate(photos):
-            shape = processing.work_shape(photo.shape[0], photo.shape[1], self.work_size).numpy()
-            groups.setdefault(tuple(shape), []).append(index)
-        small_ab: dict[int, tf.Tensor] = {}
-        for shape, indices in groups.items():
-            l = tf.concat([processing.shrink_l(lightness[i][np.newaxis], shape) for i in indices], axis=0)
-            rasters = tf.stack([rasterize(hints[i], photos[i].shape, shape) for i in indices])
-            ab = self._predict(l=l, z=tf.repeat(z[np.newaxis], len(indices), axis=0), hints=rasters)
-            small_ab |= {index: ab[row : row + 1] for row, index in enumerate(indices)}
-        return [_recolor(lightness[i], small_ab[i], saturation, photo.dtype) for i, photo in enumerate(photos)]
+        return [self._colorize_one(photo, z, points, saturation) for photo, points in zip(photos, hints, strict=True)]
 
-    def _predict(self, *, l: tf.Tensor, z: tf.Tensor, hints: tf.Tensor) -> tf.Tensor:
-        """`ab` of `l` (B, h, w, 1), `z` (B, z_dim) and rasters of hints (B, h, w, 3)."""
-        if tf.reduce_any(hints != 0.0):
-            return self._signatures["steer_ab"](l=l, z=z, hints=hints)["ab"]
-        return self._signatures["sample_ab"](l=l, z=z)["ab"]  # old models have no other
+    def _colorize_one(self, rgb: np.ndarray, z: np.ndarray, hints: Sequence[Hint], saturation: float) -> np.ndarray:
+        """A result for `rgb` (H, W, 3), `z` (z_dim,) and points inside the photo."""
+        l = _take_l(rgb)
+        shape = processing.work_shape(rgb.shape[0], rgb.shape[1], self.work_size).numpy()
+        inputs = {"l": processing.shrink_l(l[np.newaxis], shape), "z": tf.constant(z[np.newaxis])}
+        if hints:
+            raster = tf.constant(rasterize(hints, rgb.shape, shape)[np.newaxis])
+            ab = self._signatures["steer_ab"](**inputs, hints=raster)["ab"]
+        else:
+            ab = self._signatures["sample_ab"](**inputs)["ab"]  # old models have no other
+        return _recolor(l, ab, saturation, rgb.dtype)
 
     def _choose_z(self, z: np.ndarray | None, seed: int | None, reference: np.ndarray | None) -> np.ndarray:
         if sum(source is not None for source in (z, seed, reference)) > 1:

@@ -78,16 +78,20 @@ def read_hints(path: str | os.PathLike) -> list[Hint]:
         point being number 1.
     """
     try:
-        points = _parse_points(_read_text(path))
-        hints = []
-        for number, point in enumerate(points, start=1):
-            try:
-                hints.append(_make_hint(point))
-            except HintError as error:
-                raise HintError(f"point {number}: {error}") from error
+        return parse_hints(_read_text(path))
     except HintError as error:
         message = f"{path}: {error}"
         raise HintError("".join(c if c.isprintable() else repr(c)[1:-1] for c in message)) from error
+
+
+def parse_hints(text: str) -> list[Hint]:
+    """Reads hints from the text of such a file; raises HintError as `read_hints`, without the path."""
+    hints = []
+    for number, point in enumerate(_parse_points(text), start=1):
+        try:
+            hints.append(_make_hint(point))
+        except HintError as error:
+            raise HintError(f"point {number}: {error}") from error
     return hints
 
 

@@ -41,7 +41,7 @@ def colorize_jobs(
       load_colorizer: called once, while the first photos are being decoded.
       seed: for the draws; sample i has the same noise for all photos.
       saturation: factor for chroma, at least 0.
-      batch_size: most photos that the network sees at once.
+      batch_size: most photos that are worked on together.
       hints: colours asked for at points, the same in all photos.
       reference: photo in colour, rgb (H, W, 3) uint8 or uint16, whose mood all photos take; for one output each.
 

@@ -186,3 +186,11 @@ def test_a_point_outside_the_photo_is_refused(x, y, culprit):
     points = [Hint(199.9, 399.9, (0, 0, 0)), Hint(x, y, (0, 0, 0))]
     with pytest.raises(HintError, match=f"point 2: {culprit} lies outside the photo, 200 pixels wide and 400 high"):
         hints.rasterize(points, (400, 200, 3), (10, 20))
+
+
+def test_text_is_read_as_a_file_is():
+    assert hints.parse_hints('[{"x": 1, "y": 2.5, "color": "#0a0b0c", "radius": 3}]') == [
+        Hint(x=1, y=2.5, color=(10, 11, 12), radius=3)
+    ]
+    with pytest.raises(HintError, match="^point 1: y is missing$"):
+        hints.parse_hints('[{"x": 1, "color": "#0a0b0c"}]')

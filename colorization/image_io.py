@@ -116,16 +116,14 @@ def read_rgb(path: str | os.PathLike, *, max_short_side: int | None = None) -> n
       ImageError: as in `read_photo`.
     """
     with _image_errors(path, "damaged image"):
-        raster = _decode(path, max_pixels=MAX_PIXELS, min_short_side=max_short_side)
-        rgb, _ = color_profile.to_srgb(raster.pixels, raster.space, raster.icc_profile)
-        if rgb.dtype == np.uint16:
-            rgb = ((rgb.astype(np.uint32) + 128) // 257).astype(np.uint8)
-        rgb = _upright(rgb, raster.orientation)
-        height, width = rgb.shape[:2]
-        if max_short_side is not None and (scale := max_short_side / min(height, width)) < 1:
-            size = round(width * scale), round(height * scale)
-            rgb = np.array(Image.fromarray(rgb).resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0))
-        return rgb
+        return _make_rgb(_decode(path, max_pixels=MAX_PIXELS, min_short_side=max_short_side), max_short_side)
+
+
+def decode_rgb(data: bytes, name: str, *, max_short_side: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """As `read_rgb`, of a file's content; errors call it `name`."""
+    with _image_errors(name, "damaged image"):
+        raster = _decode_file(io.BytesIO(data), max_pixels=max_pixels, min_short_side=max_short_side)
+        return _make_rgb(raster, max_short_side)
 
 
 def is_grey(rgb: np.ndarray) -> bool:
@@ -256,6 +254,18 @@ def _make_photo(raster: image_codecs.Raster) -> Photo:
     alpha = None if raster.alpha is None else _upright(raster.alpha, raster.orientation)
     rgb = _upright(rgb, raster.orientation)
     return Photo(rgb, alpha, raster.format, profile, raster.exif, raster.options)
+
+
+def _make_rgb(raster: image_codecs.Raster, max_short_side: int | None) -> np.ndarray:
+    rgb, _ = color_profile.to_srgb(raster.pixels, raster.space, raster.icc_profile)
+    if rgb.dtype == np.uint16:
+        rgb = ((rgb.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    rgb = _upright(rgb, raster.orientation)
+    height, width = rgb.shape[:2]
+    if max_short_side is not None and (scale := max_short_side / min(height, width)) < 1:
+        size = round(width * scale), round(height * scale)
+        rgb = np.array(Image.fromarray(rgb).resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0))
+    return rgb
 
 
 def _encode_file(file: BinaryIO, photo: Photo) -> None:

@@ -33,6 +33,7 @@ class Colorizer:
     """Colorizes photos with an exported model.
 
     Attributes:
+      signatures: those of `saved_model.py` that the model has, by name.
       model_dir: folder of the model version in use.
       work_size: shorter side, in pixels, at which the network sees a photo.
       z_dim: length of the noise vector.
@@ -47,7 +48,7 @@ class Colorizer:
           work_size: multiple of 32.
           z_dim: length of `z`.
         """
-        self._signatures = signatures
+        self.signatures = signatures
         self.model_dir = model_dir
         self.work_size = work_size
         self.z_dim = z_dim
@@ -88,7 +89,7 @@ class Colorizer:
           ModelError: it takes no such thing.
         """
         for wanted, signature, name in ((hints, "steer_ab", "hints"), (reference, "encode_z", "reference photo")):
-            if wanted and signature not in self._signatures:
+            if wanted and signature not in self.signatures:
                 raise ModelError(f"{self.model_dir}: this model takes no {name}")
 
     def draw_z(self, num_samples: int, seed: int) -> np.ndarray:
@@ -114,7 +115,7 @@ class Colorizer:
             raise ValueError("the reference photo is grey; it must be in colour")
         shape = processing.work_shape(rgb.shape[0], rgb.shape[1], self.work_size)
         l, ab = color.rgb_to_l_ab(processing.shrink_rgb(rgb[np.newaxis], shape))
-        return self._signatures["encode_z"](l=l, ab=ab)["z"].numpy()[0]
+        return self.signatures["encode_z"](l=l, ab=ab)["z"].numpy()[0]
 
     def colorize(
         self,
@@ -197,9 +198,9 @@ class Colorizer:
         inputs = {"l": processing.shrink_l(l[np.newaxis], shape), "z": tf.constant(z[np.newaxis])}
         if hints:
             raster = tf.constant(rasterize(hints, rgb.shape, shape)[np.newaxis])
-            ab = self._signatures["steer_ab"](**inputs, hints=raster)["ab"]
+            ab = self.signatures["steer_ab"](**inputs, hints=raster)["ab"]
         else:
-            ab = self._signatures["sample_ab"](**inputs)["ab"]  # old models have no other
+            ab = self.signatures["sample_ab"](**inputs)["ab"]  # old models have no other
         return _recolor(l, ab, saturation, rgb.dtype)
 
     def _choose_z(self, z: np.ndarray | None, seed: int | None, reference: np.ndarray | None) -> np.ndarray:

@@ -21,7 +21,15 @@ def read_reference(path: str | os.PathLike) -> np.ndarray:
     Raises:
       ImageError: it cannot be read, or is grey: "PATH: reason".
     """
-    rgb = image_io.read_rgb(path, max_short_side=_MAX_SHORT_SIDE)
+    return _check(image_io.read_rgb(path, max_short_side=_MAX_SHORT_SIDE), path)
+
+
+def decode_reference(data: bytes, name: str, *, max_pixels: int = image_io.MAX_PIXELS) -> np.ndarray:
+    """As `read_reference`, of a file's content; errors call it `name`, and a photo of more than `max_pixels` is one."""
+    return _check(image_io.decode_rgb(data, name, max_short_side=_MAX_SHORT_SIDE, max_pixels=max_pixels), name)
+
+
+def _check(rgb: np.ndarray, name: str | os.PathLike) -> np.ndarray:
     if image_io.is_grey(rgb):
-        raise image_io.ImageError(f"{path}: grey; a reference photo must be in colour")
+        raise image_io.ImageError(f"{name}: grey; a reference photo must be in colour")
     return rgb

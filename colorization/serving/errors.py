@@ -28,3 +28,11 @@ class ServingError(Exception):
         super().__init__(message)
         self.code = code
         self.http_status = code.value if http_status is None else http_status
+
+    def __reduce__(self):
+        """Pickles, which exceptions with arguments of their own don't by themselves."""
+        return _restore, (self.code, str(self), self.http_status)
+
+
+def _restore(code: Code, message: str, http_status: int) -> ServingError:
+    return ServingError(code, message, http_status=http_status)

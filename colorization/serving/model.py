@@ -28,7 +28,7 @@ class ModelBackend(Protocol):
     def version_statuses(self) -> list[VersionStatus]:
         """All versions known, the highest first."""
 
-    def signature_defs(self, version: int | None = None) -> tuple[int, Any]:
+    def signature_defs(self, version: int | None = None) -> tuple[int, Mapping[str, Any]]:
         """The version that answers, and its signatures.
 
         Args:

@@ -38,7 +38,7 @@ def test_load_tells_what_it_found(colorizer, tiny_model_dir):
 
 def test_what_load_does_ahead_fits_the_first_photo(colorizer):
     """In its threads a mistake would only cost time, so nobody would notice."""
-    colorizer_module._call_once(colorizer._signatures["sample_ab"])
+    colorizer_module._call_once(colorizer.signatures["sample_ab"])
     colorizer_module._compile_recolor()
     num_tracings = colorizer_module._recolor_uint8.experimental_get_tracing_count()
     colorizer.colorize(make_photo(40, 30))
@@ -147,7 +147,7 @@ def make_old(colorizer):
     """A colorizer whose model is of the time before hints and references."""
     names = ("serving_default", "colorize", "predict_ab", "sample_ab")
     return Colorizer(
-        {name: colorizer._signatures[name] for name in names}, model_dir=Path("old/1"), work_size=64, z_dim=2
+        {name: colorizer.signatures[name] for name in names}, model_dir=Path("old/1"), work_size=64, z_dim=2
     )
 
 

@@ -17,8 +17,8 @@ test: .venv/test.stamp
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m pytest
 
-.venv/test.stamp: requirements-dev.txt requirements-litert.txt .venv/runtime.stamp
-	$(PIP_INSTALL) -r requirements.txt -r requirements-litert.txt -r requirements-dev.txt
+.venv/test.stamp: requirements-dev.txt requirements-litert.txt requirements-serve.txt .venv/runtime.stamp
+	$(PIP_INSTALL) -r requirements.txt -r requirements-litert.txt -r requirements-serve.txt -r requirements-dev.txt
 	@touch $@
 
 .venv/runtime.stamp: requirements.txt | $(PYTHON)

@@ -28,7 +28,7 @@ ALLOWED = {
     "training": {"color", "models"},
     "inference": {"color", "image_io"},
     "evaluation": {"color", "image_io", "training"},
-    "serving": {"color", "image_io", "inference"},
+    "serving": {"cli", "image_io", "inference"},
 }
 # Besides Python's own modules, all that these parts may import.
 ALLOWED_LIBRARIES = {"__init__": set(), "cli": {"absl", "tensorflow"}, "models": {"keras"}}

@@ -9,11 +9,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from google.protobuf import json_format
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from colorization.serving import rest_schemas, servables, tensors
@@ -51,8 +53,8 @@ class _ServingRoute(APIRoute):
                 return await handle(request)
             except ServingError as error:
                 return JSONResponse({"error": str(error)}, status_code=error.http_status)
-            except (HTTPException, ClientDisconnect):
-                raise
+            except (HTTPException, RequestValidationError, ClientDisconnect):
+                raise  # the application's own, from dependencies and middleware
             except Exception:
                 _log.exception("request failed: %s %s", request.method, self.path)
                 return JSONResponse({"error": "internal error"}, status_code=500)

@@ -13,7 +13,8 @@ _NOT_FOUND = _answer(
     "There is no such model or version.", {"error": "Servable not found for request: Specific(colorizer, 7)"}
 )
 _BAD_REQUEST = _answer(
-    "The request is at fault.", {"error": "input l: dtype DT_INT32 is not of expected type: DT_FLOAT"}
+    "The request is at fault.",
+    {"error": "input rgb: Cannot convert JSON value: 256 to uint8 without loss of precision."},
 )
 _UNAVAILABLE = _answer("No version of the model is loaded, or it died over this request.", {"error": "no model yet"})
 _TENSOR_INFO = {

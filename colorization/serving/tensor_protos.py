@@ -100,14 +100,10 @@ def _read_content(name: str, proto: Any, dtype: np.dtype) -> np.ndarray:
 
 def _read_field(name: str, proto: Any, dtype_key: str, dtype: np.dtype) -> np.ndarray:
     """The values as numbers or strings in a repeated field."""
-    values = list(getattr(proto, _FIELDS[dtype_key]))
-    if dtype.kind == "O":
-        array = np.empty(len(values), object)
-        array[:] = values
-        return array
+    values = getattr(proto, _FIELDS[dtype_key])
     try:
         if dtype_key == "DT_HALF":  # their bits, as integers
-            return np.array(values, np.uint16).view(dtype)
-        return np.array(values, dtype)
+            return np.fromiter(values, np.uint16, len(values)).view(dtype)
+        return np.fromiter(values, dtype, len(values))  # a list in between would be eight times a photo
     except OverflowError as error:
         raise invalid(f"input {name}: {_FIELDS[dtype_key]} has a value out of range for {dtype}") from error

@@ -10,7 +10,7 @@ import numpy as np
 import ovmsclient
 import pytest
 import uvicorn
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, HTTPException
 from google.protobuf import json_format
 from ovmsclient.tfs_compat.base.errors import ModelNotFoundError
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
@@ -238,6 +238,16 @@ def test_unforeseen_errors_are_logged_and_not_told(client, model, caplog):
         response = client.post(f"{URL}:predict", json={"inputs": ["a"]})
     assert (response.status_code, response.json()) == (500, {"error": "internal error"})
     assert "/home/secret" in caplog.text
+
+
+def test_refusals_of_the_application_pass(model):
+    async def refuse():
+        raise HTTPException(403, "not you")
+
+    app = FastAPI()
+    app.include_router(rest_predict.build_router(model, fake_model.NAME), dependencies=[Depends(refuse)])
+    response = Client(app).get(URL)
+    assert (response.status_code, response.json()) == (403, {"detail": "not you"})
 
 
 def test_numbers_that_json_has_not(client):

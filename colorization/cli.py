@@ -24,6 +24,8 @@ from collections.abc import Callable, Iterator, Sequence
 from absl import app, flags
 from absl import logging as absl_logging
 
+_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+
 
 class CommandError(Exception):
     """Ends the command with exit status 1; the message is one line that names the culprit."""
@@ -76,8 +78,7 @@ def start_tensorflow(device: str = "auto") -> None:
     Raises:
       UsageError: no such device here.
     """
-    with contextlib.nullcontext() if "TF_CPP_MIN_LOG_LEVEL" in os.environ else stderr_set_aside():
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with contextlib.nullcontext() if _LOG_LEVEL in os.environ else _quiet_start():
         with _no_garbage_collection():
             import tensorflow as tf
 
@@ -89,6 +90,17 @@ def start_tensorflow(device: str = "auto") -> None:
         elif device != "auto":
             raise UsageError(f"--device={device}: not found; TensorFlow sees cpu and {len(gpus)} GPUs on this machine")
         tf.config.list_logical_devices()  # the devices speak up when they are first used
+
+
+@contextlib.contextmanager
+def _quiet_start() -> Iterator[None]:
+    """The variable goes again, for processes started later shall not take it for the user's."""
+    os.environ[_LOG_LEVEL] = "2"
+    try:
+        with stderr_set_aside():
+            yield
+    finally:
+        del os.environ[_LOG_LEVEL]
 
 
 @contextlib.contextmanager

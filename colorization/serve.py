@@ -74,6 +74,8 @@ def main(argv: list[str]) -> int:
         import grpc  # noqa: F401
     except ImportError as error:
         raise cli.UsageError(f"{error.name} is missing: pip install -r requirements-serve.txt") from error
+    # Before any process is started: what it inherited meanwhile as standard error would be lost.
+    cli.start_tensorflow("cpu")
     from colorization.serving import server
 
     settings = server.ServerSettings(

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from colorization import cli
 from colorization.serving.errors import Code, ServingError
 
 
@@ -33,7 +32,6 @@ def read_signature_defs(version_dir: Path) -> Mapping[str, Any]:
     Raises:
       ServingError: the file can't be read.
     """
-    cli.start_tensorflow("cpu")
     from tensorflow.core.protobuf import saved_model_pb2
 
     proto = saved_model_pb2.SavedModel()

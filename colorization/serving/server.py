@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import dataclasses
-import importlib
 import logging
 import signal
 import socket
@@ -13,7 +12,6 @@ from pathlib import Path
 import grpc
 import uvicorn
 
-from colorization import cli
 from colorization.serving import app, stats
 from colorization.serving.engine import Engine, EngineSettings
 
@@ -119,6 +117,7 @@ def _make_http_server(engine: Engine, settings: ServerSettings) -> uvicorn.Serve
     )
     config = uvicorn.Config(
         application,
+        log_config=None,  # else it would take hold of standard error in its own way
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -139,9 +138,8 @@ class _QuietServer(uvicorn.Server):
 
 
 async def _start_grpc(engine: Engine, settings: ServerSettings) -> grpc.aio.Server:
-    # In a thread, for TensorFlow takes seconds to load, and the engine's process shall start meanwhile.
-    await asyncio.to_thread(cli.start_tensorflow, "cpu")
-    grpc_services = await asyncio.to_thread(importlib.import_module, "colorization.serving.grpc_services")
+    from colorization.serving import grpc_services
+
     interceptors = [grpc_services.BearerToken(settings.bearer_token)] if settings.bearer_token else []
     options = [
         ("grpc.max_receive_message_length", settings.max_request_bytes),

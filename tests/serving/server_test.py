@@ -39,7 +39,7 @@ def test_without_a_model_it_runs_says_so_and_ends_in_order(tmp_path, capsys):
     looking = threading.Thread(target=look_and_stop)
     looking.start()
     settings = server.ServerSettings("colorizer", tmp_path, shutdown_seconds=2.0)
-    assert server.run(settings, EngineSettings(poll_seconds=0.05), http_socket) == 0
+    assert asyncio.run(server._serve(settings, EngineSettings(poll_seconds=0.05), http_socket)) == 0
     looking.join()
     assert seen == {"ready": (503, "no model is ready\n"), "health": (200, "ok\n")}
     assert capsys.readouterr().out == f"serving no model yet: http://127.0.0.1:{port}\n"

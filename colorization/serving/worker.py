@@ -108,16 +108,33 @@ class Runner:
     def predict(self, job: PredictJob) -> dict[str, np.ndarray]:
         """Calls a signature; inputs were checked against it before, but for what is in them.
 
+        The two signatures that take whole photos are done as `colorize` does them, one photo at a time: run by the
+        graph, a photo's result differs from that by one level in a pixel here and there, and with its neighbours.
+
         Raises:
           ValueError: an image can't be decoded.
         """
         import tensorflow as tf
 
-        for index, data in enumerate(job.inputs.get(_IMAGE_INPUT, ())):
-            _check_image(index, data, job.max_pixels)
+        if job.signature_name == "serving_default":
+            images = [self._serve(i, data, job.max_pixels) for i, data in enumerate(job.inputs[_IMAGE_INPUT])]
+            return {_IMAGE_INPUT: _to_array(images)}
+        if job.signature_name == "colorize":
+            photos = job.inputs["rgb"]
+            return {"rgb": np.stack(self.colorizer.colorize_batch(list(photos))) if photos.size else photos}
         signature = self.colorizer.signatures[job.signature_name]
         outputs = signature(**{name: tf.constant(array) for name, array in job.inputs.items()})
         return {name: tensor.numpy() for name, tensor in outputs.items()}
+
+    def _serve(self, index: int, data: bytes, max_pixels: int) -> bytes:
+        """What `serving_default` makes of an image: it decodes the pixels as stored, and answers with a PNG."""
+        import tensorflow as tf
+
+        from colorization import image_io
+
+        _check_image(index, data, max_pixels)
+        rgb = tf.io.decode_image(data, channels=3, expand_animations=False).numpy()
+        return image_io.encode_photo(image_io.Photo(self.colorizer.colorize(rgb), None, "PNG"), _IMAGE_INPUT)
 
 
 def run_job(runner: Runner, job: ColorizeJob | PredictJob) -> Any:
@@ -156,8 +173,14 @@ def _load(version_dir: Path, backend: str | None) -> Runner:
     grey = _encode_png(np.full((64, 64, 3), 128, np.uint8))
     runner.colorize(ColorizeJob(grey))
     if backend is None:
-        runner.predict(PredictJob("serving_default", {_IMAGE_INPUT: np.array([grey], object)}))
+        runner.predict(PredictJob("serving_default", {_IMAGE_INPUT: _to_array([grey])}))
     return runner
+
+
+def _to_array(items: list[bytes]) -> np.ndarray:
+    array = np.empty(len(items), object)
+    array[:] = items
+    return array
 
 
 def _encode_png(rgb: np.ndarray) -> bytes:

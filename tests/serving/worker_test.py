@@ -94,11 +94,20 @@ def test_what_is_wrong_is_one_line(runner, job, message):
 
 def test_signatures(runner):
     outputs = worker.run_job(runner, PredictJob("colorize", {"rgb": np.stack([RGB, RGB[::-1]])}))
-    expected = runner.colorizer.signatures["colorize"](rgb=tf.constant(np.stack([RGB, RGB[::-1]])))["rgb"]
+    expected = runner.colorizer.colorize_batch([RGB, RGB[::-1]])
     np.testing.assert_array_equal(outputs["rgb"], expected)
+    graphs = runner.colorizer.signatures["colorize"](rgb=tf.constant(np.stack([RGB, RGB[::-1]])))["rgb"]
+    np.testing.assert_allclose(outputs["rgb"].astype(int), graphs.numpy(), atol=1)
+    assert (
+        worker.run_job(runner, PredictJob("colorize", {"rgb": np.zeros((0, 5, 5, 3), np.uint8)}))["rgb"].shape[0] == 0
+    )
     outputs = worker.run_job(runner, PredictJob("serving_default", {"image_bytes": images(PHOTO, PHOTO)}))
-    assert outputs["image_bytes"].shape == (2,)
-    np.testing.assert_array_equal(decode(outputs["image_bytes"][0]), expected[0])
+    # Byte for byte the file that colorize writes for a PNG without metadata.
+    assert outputs["image_bytes"].tolist() == worker.run_job(runner, ColorizeJob(encode(RGB))).images * 2
+    l = np.zeros((1, 4, 4, 1), np.float32)
+    np.testing.assert_allclose(
+        worker.run_job(runner, PredictJob("predict_ab", {"l": l}))["ab"][0, 0, 0], [0.3, -0.2], 1e-4
+    )
 
 
 def test_an_unforeseen_failure_tells_nothing_of_the_inside(runner, monkeypatch, caplog):

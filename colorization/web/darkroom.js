@@ -178,16 +178,14 @@ export class Darkroom extends EventTarget {
 /** Refuses what the backend would refuse anyway, before the user waits for the upload. */
 function checkLimits({ photo }, { maxRequestBytes, maxPixels }) {
   const overhead = 10_000; // the other fields of the request
-  if (photo.file.size + overhead > maxRequestBytes) {
-    const megabytes = (bytes) => `${(bytes / 1e6).toPrecision(2)} MB`;
-    const sizes = `${megabytes(photo.file.size)}; this server takes up to ${megabytes(maxRequestBytes)}`;
-    throw new BackendError("refused", `The file has ${sizes}.`);
-  }
-  if (photo.canPreview && photo.width * photo.height > maxPixels) {
-    const megapixels = (pixels) => Number((pixels / 1e6).toPrecision(2));
-    const sizes = `${megapixels(photo.width * photo.height)} megapixels; this server takes up to ${megapixels(maxPixels)}`;
+  const millions = (count) => Number((count / 1e6).toPrecision(3));
+  const refuse = (count, most, unit) => {
+    const sizes = `${millions(count)} ${unit}; this server takes up to ${millions(most)}`;
     throw new BackendError("refused", `The photo has ${sizes}.`);
-  }
+  };
+  if (photo.file.size + overhead > maxRequestBytes) refuse(photo.file.size, maxRequestBytes, "MB");
+  const pixels = photo.canPreview ? photo.width * photo.height : 0;
+  if (pixels > maxPixels) refuse(pixels, maxPixels, "megapixels");
 }
 
 function makeRequest({ photo, size, version }, signal) {

@@ -33,10 +33,10 @@ export function syncChildren(parent, items, keyOf, create, update) {
   });
 }
 
-let speaking = 0;
+const speaking = {};
 
-/** Has a screen reader say something once the user has come to rest. */
-export function announce(text) {
-  clearTimeout(speaking);
-  speaking = setTimeout(() => setText(byId("announcer"), text), 250);
+/** Has a screen reader say something once things have come to rest; the latest text of each speaker wins. */
+export function announce(text, speaker = "announcer") {
+  clearTimeout(speaking[speaker]);
+  speaking[speaker] = setTimeout(() => setText(byId(speaker), text), 250);
 }

@@ -20,10 +20,11 @@ export class Status {
   render() {
     const { text, spoken, label, action } = this.#describe();
     setText(byId("status"), text);
+    byId("status").classList.toggle("long", text.length > 32); // on a phone it then gets a line of its own
     byId("status-action").hidden = !label;
     if (label) setText(byId("status-action"), label);
     this.action = action ?? null;
-    if ((spoken ?? text) !== this.spoken) announce((this.spoken = spoken ?? text));
+    if ((spoken ?? text) !== this.spoken) announce((this.spoken = spoken ?? text), "status-announcer");
     this.#renderToken();
   }
 
@@ -42,11 +43,11 @@ export class Status {
       return { text: photo.obstacle.message, ...(retry && { label: "Try again", action: () => darkroom.retryPhoto(photo) }) };
     }
     const ready = album.photos.filter((each) => each.full).length;
-    const count = album.photos.length > 1 ? ` ${ready} of ${album.photos.length} photos are ready.` : "";
+    const count = album.photos.length > 1 ? ` ${ready} of ${album.photos.length} photos done.` : "";
     if (!photo.open) return { text: `Opening ${photo.name}…` };
     if (!photo.result) return { text: `Colouring ${photo.name}…` };
     if (!photo.full) return { text: `Preparing full size…${count}`, spoken: "" };
-    const size = photo.width ? ` at ${photo.width} × ${photo.height}` : "";
+    const size = photo.width && !count ? ` at ${photo.width} × ${photo.height}` : "";
     return { text: `Ready${size}.${count}`, spoken: `${photo.name} is ready.${count}` };
   }
 

@@ -76,6 +76,8 @@ class PageDriver:
         return np.asarray(Image.open(io.BytesIO(photo)).convert("RGB"))
 
     def wait_until_ready(self) -> None:
+        """Waits for the full size of whatever was asked for last."""
+        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         sync_api.expect(self.page.locator("#status")).to_contain_text("Ready")
 
     def read_pixels(self, selector: str = "#after") -> np.ndarray:

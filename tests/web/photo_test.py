@@ -12,7 +12,7 @@ def test_dropped_photo_shows_the_servers_pixels(studio, stub):
     rgb = studio.drop_photo()
     np.testing.assert_array_equal(studio.read_pixels("#before"), rgb)
     np.testing.assert_array_equal(studio.read_pixels("#after"), tint(rgb))
-    expect(studio.page.locator("#announcer")).to_have_text("photo.png is ready.")
+    expect(studio.page.locator("#status-announcer")).to_have_text("photo.png is ready.")
     expect(studio.page.locator("#about")).to_contain_text("stub, version 7")
 
 
@@ -54,14 +54,14 @@ def test_photos_can_be_picked_and_pasted(studio, stub):
     chooser.value.set_files([{"name": "picked.png", "mimeType": "image/png", "buffer": make_photo()}])
     studio.wait_until_ready()
     studio.paste(("pasted.png", "image/png", make_photo(level=160)))
-    expect(studio.page.locator("#status")).to_contain_text("2 of 2 photos are ready")
+    expect(studio.page.locator("#status")).to_contain_text("2 of 2 photos done")
     assert {received.photo_name for received in stub.received} == {"picked.png", "pasted.png"}
     assert studio.read_pixels("#before").mean() == pytest.approx(160, abs=1)  # the newest lies in front
 
 
 def test_many_photos_are_done_one_by_one_and_saved_together(studio, stub):
     studio.drop(*((f"{i}.png", "image/png", make_photo(level=60 + 40 * i)) for i in range(3)))
-    expect(studio.page.locator("#status")).to_contain_text("3 of 3 photos are ready")
+    expect(studio.page.locator("#status")).to_contain_text("3 of 3 photos done")
     strip = studio.page.locator("#strip")
     expect(strip.get_by_role("button", name="2.png, ready", exact=True)).to_be_visible()
 

@@ -1,6 +1,6 @@
 """Takes the pictures of the page that the documentation shows, from a server that is running.
 
-  python -m tests.web.screenshots --url=http://127.0.0.1:8501 --photo=examples/horses.jpg --output_dir=docs/images
+python -m tests.web.screenshots --url=http://127.0.0.1:8501 --photo=examples/horses.jpg --output_dir=docs/images
 """
 
 import argparse

@@ -159,7 +159,9 @@ class StubServer:
 
     def _draw(self, image: Image.Image, received: Received) -> bytes:
         form = received.form
-        samples = {"num_samples": 1, "sample": 0, "seed": 0} | {name: int(form[name]) for name in form if name in SAMPLES}
+        samples = {"num_samples": 1, "sample": 0, "seed": 0} | {
+            name: int(form[name]) for name in form if name in SAMPLES
+        }
         version = samples["sample"] + self.info["max_samples"] * samples["seed"] if samples["num_samples"] > 1 else 0
         mean = 0.0
         if received.reference:

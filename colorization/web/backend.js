@@ -33,7 +33,7 @@ export class BackendError extends Error {
 }
 
 const TOKEN_ITEM = "colorization-token";
-const KINDS = { 401: "token", 429: "unavailable", 502: "unavailable", 503: "unavailable", 500: "failed", 504: "failed" };
+const KINDS = { 401: "token", 429: "unavailable", 502: "unavailable", 503: "unavailable" };
 const MESSAGES = {
   token: "This server asks for a token.",
   unavailable: "The server is busy.",

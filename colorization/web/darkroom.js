@@ -149,8 +149,10 @@ export class Darkroom extends EventTarget {
   }
 
   #succeeded() {
+    const wasAway = this.#tries > 0;
     this.#tries = 0;
     this.pause = null;
+    if (wasAway && this.abilities) this.#describe(); // it may have come back with another model
   }
 
   #fail(job, error) {

@@ -23,7 +23,7 @@ export class Hints {
   constructor(album) {
     this.album = album;
     this.color = PALETTE[0][1];
-    this.selected = null; // id of the hint that a choice of colour goes to
+    this.selected = null; // id of the hint that is emphasized
     this.#buildPalette();
     byId("add-hint").addEventListener("click", () => {
       this.place(0.5, 0.5);
@@ -50,16 +50,20 @@ export class Hints {
     byId("surface").classList.toggle("takes-hints", this.enabled);
     const hints = this.enabled ? photo.edits.hints : [];
     if (!hints.some((hint) => hint.id === this.selected)) this.selected = null;
-    syncChildren(byId("markers"), hints, (h) => h.id, (h) => this.#createMarker(h), (node, h, i) => this.#updateMarker(node, h, i));
-    syncChildren(byId("hints"), hints, (h) => h.id, (h) => this.#createRow(h), (node, h, i) => this.#updateRow(node, h, i));
+    const idOf = (hint) => hint.id;
+    syncChildren(byId("markers"), hints, idOf, (h) => this.#createMarker(h), (...args) => this.#updateMarker(...args));
+    syncChildren(byId("hints"), hints, idOf, (h) => this.#createRow(h), (...args) => this.#updateRow(...args));
     byId("markers").hidden = !hints.length;
-    const shown = hints.find((hint) => hint.id === this.selected)?.color ?? this.color;
+    this.#renderPalette();
+  }
+
+  #renderPalette() {
     for (const swatch of byId("palette").querySelectorAll("button")) {
-      swatch.setAttribute("aria-pressed", String(swatch.value === shown));
+      swatch.setAttribute("aria-pressed", String(swatch.value === this.color));
     }
     const own = byId("own-color");
-    if (document.activeElement !== own) own.value = shown;
-    own.parentElement.classList.toggle("chosen", !PALETTE.some(([, color]) => color === shown));
+    if (document.activeElement !== own) own.value = this.color;
+    own.parentElement.classList.toggle("chosen", !PALETTE.some(([, color]) => color === this.color));
   }
 
   #buildPalette() {
@@ -72,16 +76,14 @@ export class Hints {
     }
     const own = element("input", { type: "color", id: "own-color", title: "Any colour" });
     own.setAttribute("aria-label", "Any colour");
-    own.addEventListener("input", () => this.#choose(own.value, "own-color"));
-    own.addEventListener("change", () => this.album.endGesture());
+    own.addEventListener("input", () => this.#choose(own.value));
     byId("palette").append(element("span", { className: "own" }, own));
   }
 
-  /** Takes a colour for the hints to come, and for the one that is selected. */
-  #choose(color, gesture = null) {
+  /** Takes a colour for the hints to come. Those that are there have a control of their own: no surprises. */
+  #choose(color) {
     this.color = color;
-    if (this.selected !== null) this.#change(this.selected, { color }, gesture);
-    else this.render();
+    this.#renderPalette();
   }
 
   #change(id, change, gesture = null) {
@@ -169,15 +171,12 @@ export class Hints {
     marker.style.top = `${(100 * hint.y) / photo.height}%`;
     marker.style.setProperty("--color", hint.color);
     marker.classList.toggle("selected", hint.id === this.selected);
-    marker.setAttribute("aria-label", `Hint ${index + 1}, ${describePlace(photo, hint)}. Arrow keys move it, Delete removes it.`);
+    marker.setAttribute("aria-label", nameOf(photo, hint, index));
   }
 
   #createRow({ id }) {
     const color = element("input", { type: "color" });
-    color.addEventListener("input", () => {
-      this.color = color.value;
-      this.#change(id, { color: color.value }, "colour");
-    });
+    color.addEventListener("input", () => this.#change(id, { color: color.value }, "colour"));
     color.addEventListener("change", () => this.album.endGesture());
     const place = element("button", { type: "button", className: "place" });
     place.addEventListener("click", () => this.#select(id));
@@ -193,7 +192,7 @@ export class Hints {
     if (document.activeElement !== color) color.value = hint.color;
     color.setAttribute("aria-label", `Colour of hint ${index + 1}`);
     setText(place, where);
-    place.setAttribute("aria-label", `Hint ${index + 1}, ${where}. Arrow keys move it, Delete removes it.`);
+    place.setAttribute("aria-label", nameOf(this.album.active, hint, index));
     remove.setAttribute("aria-label", `Remove hint ${index + 1}`);
     row.classList.toggle("selected", hint.id === this.selected);
   }
@@ -211,6 +210,10 @@ function clampToPhoto({ width, height }, x, y) {
 
 function toPixels(photo, x, y) {
   return clampToPhoto(photo, x * photo.width, y * photo.height);
+}
+
+function nameOf(photo, hint, index) {
+  return `Hint ${index + 1}, ${describePlace(photo, hint)}. Arrow keys move it, Delete removes it.`;
 }
 
 function describePlace({ width, height }, { x, y }) {

@@ -55,7 +55,9 @@ function renderSaturation(photo) {
   setText(byId("saturation-value"), percent);
 }
 
-byId("saturation").addEventListener("input", () => album.edit({ saturation: Number(byId("saturation").value) }, "saturation"));
+byId("saturation").addEventListener("input", (event) => {
+  album.edit({ saturation: Number(event.target.value) }, "saturation");
+});
 byId("saturation").addEventListener("change", () => album.endGesture());
 byId("undo").addEventListener("click", () => album.undo());
 byId("redo").addEventListener("click", () => album.redo());

@@ -1,5 +1,5 @@
-// What to ask of the backend next, from nothing but the state of the album. Two requests run side by side: "near" makes
-// what the user is looking at, "far" what will be wanted soon. Nothing is queued, so nothing can be lost or out of date.
+// What to ask of the backend next, from nothing but the state of the album. Two requests run side by side: "near"
+// makes what the user is looking at, "far" what will be wanted soon. Nothing is queued, so nothing is lost or outdated.
 
 const SETTLE_MS = { preview: 150, full: 700, version: 500 }; // how long an edit must rest before a request goes out
 

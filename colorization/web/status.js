@@ -30,7 +30,9 @@ export class Status {
 
   #describe() {
     const { album, darkroom } = this;
-    if (darkroom.asksForToken) return { text: darkroom.asksForToken, label: "Enter the token", action: () => this.#ask() };
+    if (darkroom.asksForToken) {
+      return { text: darkroom.asksForToken, label: "Enter the token", action: () => this.#ask() };
+    }
     if (darkroom.pause) return this.#describePause(darkroom.pause);
     if (album.removed) {
       const text = `${album.removed.photo.name} was removed.`;
@@ -39,8 +41,8 @@ export class Status {
     const photo = album.active;
     if (!photo) return { text: "" };
     if (photo.obstacle) {
-      const retry = photo.obstacle.canRetry && photo.canPreview;
-      return { text: photo.obstacle.message, ...(retry && { label: "Try again", action: () => darkroom.retryPhoto(photo) }) };
+      // The notice on the stage is an alert and speaks for itself; it has the buttons, too.
+      return { text: photo.obstacle.message, spoken: "" };
     }
     const ready = album.photos.filter((each) => each.full).length;
     const count = album.photos.length > 1 ? ` ${ready} of ${album.photos.length} photos done.` : "";
@@ -56,7 +58,8 @@ export class Status {
     if (until === Infinity) return { text: `${message} Nothing is lost; try again when it is back.`, ...retry };
     const seconds = Math.max(1, Math.ceil((until - performance.now()) / 1000));
     // The countdown is for the eye only: a screen reader would talk all the time.
-    return { text: `${message} Trying again in ${seconds} s.`, spoken: `${message} Trying again soon. Nothing is lost.`, ...retry };
+    const spoken = `${message} Trying again soon. Nothing is lost.`;
+    return { text: `${message} Trying again in ${seconds} s.`, spoken, ...retry };
   }
 
   #renderToken() {

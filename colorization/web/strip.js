@@ -29,7 +29,8 @@ export class Strip {
 
   #create(photo) {
     const image = element("img", { alt: "", draggable: false, loading: "lazy" });
-    const button = element("button", { type: "button", className: "frame-button" }, image, element("span", { className: "badge" }));
+    const badge = element("span", { className: "badge" });
+    const button = element("button", { type: "button", className: "frame-button" }, image, badge);
     button.addEventListener("click", () => this.album.select(photo));
     const remove = element("button", { type: "button", className: "remove", textContent: "×" });
     remove.addEventListener("click", () => {

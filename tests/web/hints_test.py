@@ -28,6 +28,7 @@ def test_hint_changes_the_colour_there_and_undo_takes_it_back(studio, stub):
     height, width = seen.shape[:2]
     assert tuple(seen[height // 2, round(width * 0.75)]) == pytest.approx(BRICK, abs=2)
 
+    studio.page.get_by_role("button", name="Denim").click()  # for the next hint, not for this one
     studio.page.keyboard.press("Control+z")
     expect(studio.page.locator(".marker")).to_have_count(0)
     studio.wait_until_ready()
@@ -97,7 +98,6 @@ def test_hints_by_keyboard_alone(studio, stub):
     assert (stub.received[-1].hints[0]["x"], stub.received[-1].hints[0]["color"]) == (66, "#6f8f4e")
 
     page.get_by_label("Colour of hint 1").fill("#c0677f")
-    expect(page.get_by_role("button", name="Rose")).to_have_attribute("aria-pressed", "true")
     studio.wait_until_ready()
     assert stub.received[-1].hints[0]["color"] == "#c0677f"
 

@@ -63,6 +63,7 @@ class StubServer:
       received: the requests that were answered with 200, in order.
       refusals: (status, headers) of the answers to the next requests, taken from the front.
       delay_seconds: how long each answer takes.
+      delays: the same for the next requests, taken from the front.
       token: the one that requests must bear, if not empty.
       info: what /info says.
       paint: draws the answer; `tint` unless told otherwise.
@@ -72,6 +73,7 @@ class StubServer:
         self.received: list[Received] = []
         self.refusals: list[tuple[int, dict[str, str]]] = []
         self.delay_seconds = 0.0
+        self.delays: list[float] = []
         self.token = ""
         self.paint = tint
         self.info = {
@@ -129,7 +131,7 @@ class StubServer:
 
     async def _colorize(self, request: fastapi.Request) -> fastapi.Response:
         form = await request.form()
-        await asyncio.sleep(self.delay_seconds)
+        await asyncio.sleep(self.delays.pop(0) if self.delays else self.delay_seconds)
         authorization = request.headers.get("Authorization", "")
         if self.token and authorization != f"Bearer {self.token}":
             return _refuse(401, "A token is needed.")

@@ -1,11 +1,13 @@
 // Runs the jobs of plan.js against the backend, waits when it is busy or away, and puts the results on the photos.
 
 import { ABILITIES, BackendError } from "./backend.js";
+import { isReadable } from "./pictures.js";
 import { isWanted, jobName, planJobs } from "./plan.js";
 
 const LANES = ["near", "far"];
 const MAX_TRIES = 8; // in a row; then the user decides
 const MAX_WAIT_SECONDS = 30;
+const GONE = "The file can no longer be read. If it is still there, add it again.";
 const GIVE_UP_MS = 300_000; // a connection that is silent for so long is dead
 
 export class Darkroom extends EventTarget {
@@ -133,7 +135,10 @@ export class Darkroom extends EventTarget {
     }, GIVE_UP_MS);
     try {
       checkLimits(job, this.abilities);
-      const { blob, filename } = await this.backend.colorize(makeRequest(job, signal));
+      const { blob, filename } = await this.backend.colorize(makeRequest(job, signal)).catch(async (error) => {
+        // To the network, a file that has gone looks like a server that has gone.
+        throw (await isReadable(job.photo.file)) ? error : new BackendError("refused", GONE);
+      });
       if (signal.aborted) return;
       this.#succeeded();
       const result = { blob, filename, url: URL.createObjectURL(blob), saturation: job.photo.edits.saturation };

@@ -3,6 +3,7 @@
 export const PREVIEW_SIDE = 768; // pixels, long side: as much as a stage of usual size shows
 const THUMBNAIL_SIDE = 256;
 const REFERENCE_SIDE = 1024; // a mood needs no more
+const STRIP_SIDE = 200;
 const HAS_ALPHA = /png|webp|gif|avif/;
 
 /** Draws a picture at most `side` pixels long; returns the canvas and its scale. */
@@ -48,6 +49,28 @@ export async function readPicture(file) {
     return null;
   } finally {
     bitmap?.close();
+  }
+}
+
+/** A small copy of any picture for the film strip, as a URL; null if this browser cannot show it. */
+export async function makeStripPicture(blob) {
+  try {
+    const bitmap = await createImageBitmap(blob);
+    const { canvas } = shrink(bitmap, STRIP_SIDE);
+    bitmap.close();
+    return URL.createObjectURL(await toBlob(canvas, "image/png"));
+  } catch {
+    return null;
+  }
+}
+
+/** Whether a file is there: a folder is not, nor what was changed or deleted since it was chosen. */
+export async function isReadable(file) {
+  try {
+    await file.slice(0, 1).arrayBuffer();
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -35,8 +35,6 @@ export class Stage {
       this.shownPhoto = photo;
       frame.style.setProperty("--ratio", photo.width / photo.height);
       frame.style.setProperty("--widest", `${photo.width * SMALL_ENLARGEMENT}px`);
-      byId("compare").value = 50;
-      this.#split();
     }
     const result = photo.result ?? photo.latest;
     const [before, after] = [byId("before"), byId("after")];

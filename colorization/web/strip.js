@@ -1,6 +1,7 @@
 // The film strip: all photos, their state, and a way to remove each.
 
 import { byId, element, setSource, syncChildren } from "./dom.js";
+import { makeStripPicture } from "./pictures.js";
 
 export class Strip {
   constructor(album, darkroom) {
@@ -15,9 +16,9 @@ export class Strip {
       const [button, remove] = node.children;
       const [image, badge] = button.children;
       const state = this.#stateOf(photo);
-      const url = photo.result?.url ?? photo.latest?.url ?? photo.url;
-      image.hidden = photo.open && !photo.canPreview;
-      if (!image.hidden) setSource(image, url);
+      this.#refreshPicture(photo);
+      image.hidden = !photo.stripUrl;
+      if (photo.stripUrl) setSource(image, photo.stripUrl);
       node.dataset.state = state.word;
       badge.textContent = state.sign;
       button.setAttribute("aria-label", `${photo.name}, ${state.word}`);
@@ -25,6 +26,18 @@ export class Strip {
       button.title = photo.name;
       remove.setAttribute("aria-label", `Remove ${photo.name}`);
     });
+  }
+
+  /** Many photos at full size would fill the memory, so the strip has small copies of its own. */
+  async #refreshPicture(photo) {
+    const source = photo.latest?.blob ?? photo.thumbnailBlob;
+    if (!source || photo.stripSource === source || this.album.photos.length < 2) return;
+    photo.stripSource = source;
+    const url = await makeStripPicture(source);
+    if (photo.stripSource !== source || !url) return;
+    if (photo.stripUrl) URL.revokeObjectURL(photo.stripUrl);
+    photo.stripUrl = url;
+    this.album.changed();
   }
 
   #create(photo) {

@@ -32,6 +32,29 @@ def test_phone_shows_everything_without_scrolling_sideways(open_page):
         expect(studio.page.locator(part)).to_be_in_viewport(ratio=1)
 
 
+def test_finger_drags_hint_and_divider(open_page, stub):
+    studio = open_page(**PHONE)
+    studio.drop_photo(width=300, height=200)
+    studio.page.touchscreen.tap(*studio.point(0.75, 0.5))
+    studio.wait_until_ready()
+    touch(studio, (0.75, 0.5), (0.85, 0.25))
+    studio.wait_until_ready()
+    (hint,) = stub.received[-1].hints
+    assert (hint["x"], hint["y"]) == pytest.approx((255, 50), abs=2)
+    touch(studio, (0.5, 0.5), (0.25, 0.5))
+    assert float(studio.page.locator("#compare").input_value()) == pytest.approx(25, abs=1)
+
+
+def touch(studio, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Drags a finger between fractions of the photo's sides."""
+    session = studio.page.context.new_cdp_session(studio.page)
+    (x0, y0), (x1, y1) = studio.point(*start), studio.point(*end)
+    path = [(x0 + (x1 - x0) * step / 5, y0 + (y1 - y0) * step / 5) for step in range(6)]
+    for kind, points in [("touchStart", path[:1]), *(("touchMove", [point]) for point in path[1:]), ("touchEnd", [])]:
+        touch_points = [{"x": x, "y": y} for x, y in points]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touch_points})
+
+
 def test_desktop_needs_no_scrolling(studio):
     studio.drop_photo()
     height = studio.page.evaluate("document.documentElement.scrollHeight")

@@ -61,6 +61,20 @@ def test_user_need_not_wait_for_the_next_try(studio, stub):
     studio.wait_until_ready()
 
 
+def test_file_that_has_gone_is_not_taken_for_a_server_that_has_gone(studio, tmp_path):
+    path = tmp_path / "usb_stick.png"
+    path.write_bytes(make_photo())
+    studio.page.locator("#files").set_input_files(path)
+    studio.wait_until_ready()
+    path.unlink()
+    studio.set_slider("#saturation", 1.5)
+    expect(studio.page.get_by_role("alert")).to_contain_text("The file can no longer be read.")
+    studio.drop_photo("other.png")
+    studio.page.get_by_role("button", name="usb_stick.png").first.click()
+    studio.page.keyboard.press("Control+z")
+    studio.wait_until_ready()  # what was there once is there still
+
+
 def test_failure_of_one_photo_can_be_tried_again(studio, stub):
     stub.refusals = [(500, {})]
     studio.drop(("photo.png", "image/png", make_photo()))

@@ -50,7 +50,7 @@ export class Versions {
       setSource(image, reference.url);
       image.alt = `Reference photo ${reference.name}`;
     }
-    setText(byId("choose-reference"), reference ? "Choose another" : "Choose one");
+    setText(byId("choose-reference"), reference ? "Change" : "Choose one");
     byId("remove-reference").hidden = !reference;
   }
 

@@ -69,7 +69,8 @@ class StubServer:
       paint: draws the answer; `tint` unless told otherwise.
     """
 
-    def __init__(self):
+    def __init__(self, port: int | None = None):
+        self._port = port or self.find_free_port()
         self.received: list[Received] = []
         self.refusals: list[tuple[int, dict[str, str]]] = []
         self.delay_seconds = 0.0
@@ -86,19 +87,23 @@ class StubServer:
             "max_samples": 8,
             "needs_token": False,
         }
-        self._port = 0
         self._server: uvicorn.Server | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
+    @staticmethod
+    def find_free_port() -> int:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            return listener.getsockname()[1]
+
     def start(self) -> None:
-        """Listens on the port of last time, or on a free one."""
+        """Listens, on the same port each time."""
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", self._port))
-        self._port = listener.getsockname()[1]
         config = uvicorn.Config(self._make_app(), log_level="critical", lifespan="off", timeout_graceful_shutdown=0)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]}, daemon=True)

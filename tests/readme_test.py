@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHIPPED = "saved_models/colorizer"
 FLAGFILES = sorted((ROOT / "flags").glob("*.flags"))
 
 
@@ -61,6 +62,11 @@ def test_command_in_readme_is_accepted(words):
             assert_flags_are_accepted(scripts[program].removesuffix(":run"), args)
         case ["pip", "install", "-r", requirements]:
             assert (ROOT / requirements).is_file()
+        case ["docker", "run", *args]:  # not to be had everywhere; the folder and the name must be right
+            assert f"source=$PWD/{SHIPPED},target=/models/colorizer" in "".join(args) and (ROOT / SHIPPED).is_dir()
+        case ["curl", *args]:
+            (url,) = [arg for arg in args if arg.startswith("http")]
+            assert url.removeprefix("http://127.0.0.1:8501") in ("/colorize", "/v1/models/colorizer:predict")
         case ["pip", "install", "."] | ["source", ".venv/bin/activate"] | ["tensorboard", _]:
             pass
         case _:

@@ -12,13 +12,22 @@ demo: .venv/runtime.stamp
 	$(PYTHON) -m examples.make_sheet examples out out/before_after.jpg
 
 # Lint, format check and the whole test suite.
-test: .venv/test.stamp
+test: .venv/test.stamp .venv/chromium.stamp
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m pytest
 
 .venv/test.stamp: requirements-dev.txt requirements-litert.txt requirements-serve.txt .venv/runtime.stamp
 	$(PIP_INSTALL) -r requirements.txt -r requirements-litert.txt -r requirements-serve.txt -r requirements-dev.txt
+	@touch $@
+
+# The page is tested in a real browser; on Debian and Ubuntu it is installed if there is none.
+.venv/chromium.stamp: | $(PYTHON)
+	@if ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null 2>&1; then \
+	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  $$sudo apt-get update -q && $$sudo apt-get install -y -q --no-install-recommends chromium || \
+	  { echo "error: the tests of the page need Chromium on the PATH; install it and try again" >&2; exit 1; }; \
+	fi
 	@touch $@
 
 .venv/runtime.stamp: requirements.txt | $(PYTHON)

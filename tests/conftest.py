@@ -5,6 +5,11 @@ import numpy as np
 import pytest
 
 
+def pytest_collection_modifyitems(items):
+    """Puts the tests in the browser last: Playwright keeps an event loop, beside which asyncio cannot run another."""
+    items.sort(key=lambda item: item.path.parent.name == "web")
+
+
 def build_tiny_generator() -> keras.Model:
     """With a normalization that does nothing, and hints as (a, b, mask):
 

@@ -22,9 +22,11 @@ import ovmsclient
 import pytest
 import tensorflow as tf
 from PIL import Image
+from playwright import sync_api
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from colorization import Colorizer, image_io
+from tests.web.page_driver import PageDriver, launch_chromium
 
 ROOT = Path(__file__).parents[1]
 RGB = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
@@ -123,6 +125,26 @@ def test_a_photo_comes_back_as_colorize_writes_it(server, colorizer, tmp_path, f
     image_io.write_photo(tmp_path / "photo", dataclasses.replace(photo, rgb=colorizer.colorize(photo.rgb)))
     answer = httpx.post(f"{server.url}/colorize", files={"photo": ("old", data)})
     assert answer.status_code == 200 and answer.content == (tmp_path / "photo").read_bytes()
+
+
+def test_the_page_shows_what_the_server_answers(server):
+    def drive() -> tuple[np.ndarray, np.ndarray]:
+        sync_api.expect.set_options(timeout=30_000)
+        with sync_api.sync_playwright() as playwright, launch_chromium(playwright) as browser:
+            driver = PageDriver(browser.new_page(viewport={"width": 1000, "height": 700}))
+            driver.page.goto(server.url)
+            driver.drop(("old.png", "image/png", PHOTO))
+            driver.wait_until_ready()
+            automatic = driver.read_pixels()
+            driver.click_photo(0.25, 0.5)
+            driver.wait_until_ready()
+            return automatic, driver.read_pixels()
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:  # Playwright wants a thread without an event loop
+        automatic, hinted = pool.submit(drive).result()
+    np.testing.assert_array_equal(automatic, decode(httpx.post(f"{server.url}/colorize", content=PHOTO).content))
+    changes = np.abs(hinted.astype(int) - automatic).max(axis=-1)
+    assert changes[30, 20] > 10 and changes[30, 20] >= changes[5, 70]
 
 
 def test_rest_clients(server):

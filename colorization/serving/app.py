@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import fastapi
-import swagger_ui_bundle
+import fastapi_offline
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from colorization.serving import photo_api
@@ -20,6 +20,22 @@ from colorization.serving.guard import Guard
 
 _WEB_DIR = Path(__file__).parents[1] / "web"
 _RETRY_SECONDS = {Code.RESOURCE_EXHAUSTED: 2, Code.UNAVAILABLE: 5}
+_DOCS_PAGE = """<!DOCTYPE html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>Colorization: interfaces</title>
+    <link rel="stylesheet" href="swagger-ui.css">
+    <link rel="icon" href="../icon.svg">
+  </head>
+  <body>
+    <div id="swagger-ui"></div>
+    <script src="swagger-ui-bundle.js"></script>
+    <script src="initializer.js"></script>
+  </body>
+</html>
+"""
 _DOCS_INITIALIZER = """window.onload = () => {
   window.ui = SwaggerUIBundle({url: "../openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null});
 };
@@ -131,17 +147,21 @@ def _add_information(app: fastapi.FastAPI, engine: Engine, settings: AppSettings
 
 
 def _add_docs(app: fastapi.FastAPI) -> None:
-    """Swagger UI at /docs, from a package instead of another host."""
+    """Swagger UI at /docs, from a package instead of another host, and without scripts inside the page."""
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
         return RedirectResponse("/docs/")
 
-    @app.get("/docs/swagger-initializer.js", include_in_schema=False)
+    @app.get("/docs/", include_in_schema=False, response_class=HTMLResponse)
+    async def page() -> str:
+        return _DOCS_PAGE
+
+    @app.get("/docs/initializer.js", include_in_schema=False)
     async def initializer() -> Response:
         return Response(_DOCS_INITIALIZER, media_type="text/javascript")
 
-    app.mount("/docs", StaticFiles(directory=swagger_ui_bundle.swagger_ui_path, html=True), name="docs")
+    app.mount("/docs", StaticFiles(directory=Path(fastapi_offline.__file__).parent / "static"), name="docs")
 
 
 def _read_version() -> str:

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import re
 
 import httpx
 import pytest
@@ -83,8 +84,11 @@ def test_the_page_and_its_parts(get):
 def test_documentation_comes_from_here(get):
     assert get("/docs").headers["location"] == "/docs/"
     page = get("/docs/").text
-    assert "swagger-ui-bundle.js" in page and "//" not in page.replace("<!-- HTML", "")
-    assert "../openapi.json" in get("/docs/swagger-initializer.js").text
+    links = re.findall(r'(?:src|href)="(.+?)"', page)
+    assert len(links) == 4 and not any("//" in link for link in links) and "<script>" not in page
+    for link in links:
+        assert get(f"/docs/{link}".replace("/docs/..", "")).status_code == 200
+    assert "../openapi.json" in get("/docs/initializer.js").text
     paths = json.loads(get("/openapi.json").text)["paths"]
     assert {"/colorize", "/info", "/healthz", "/readyz", "/metrics"} <= set(paths)
     assert any(path.endswith(":predict") for path in paths)

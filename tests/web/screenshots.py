@@ -11,9 +11,9 @@ from playwright import sync_api
 from tests.web.page_driver import PageDriver, launch_chromium
 
 SHOTS = {
-    "page_desktop.png": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
-    "page_dark.png": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
-    "page_phone.png": {
+    "page_desktop.jpg": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
+    "page_dark.jpg": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
+    "page_phone.jpg": {
         "viewport": {"width": 390, "height": 844},
         "device_scale_factor": 2,
         "has_touch": True,
@@ -52,7 +52,7 @@ def take_screenshots(url: str, photos: list[Path], output_dir: Path, *, with_hin
             sync_api.expect(page.locator(".version.stale")).to_have_count(0)
             page.mouse.move(0, 0)
             paths.append(output_dir / name)
-            page.screenshot(path=paths[-1])
+            page.screenshot(path=paths[-1], type="jpeg", quality=88)
         browser.close()
     return paths
 

@@ -86,7 +86,7 @@ def main(argv: list[str]) -> int:
         max_request_bytes=_MAX_REQUEST_BYTES.value,
         max_connections=_MAX_CONNECTIONS.value,
         shutdown_seconds=_SHUTDOWN_SECONDS.value,
-        grpc_address=f"{_HOST.value}:{_PORT.value}" if _PORT.value and not _BACKEND.value else None,
+        grpc_address=_grpc_address() if _PORT.value and not _BACKEND.value else None,
         serves_backend=_BACKEND.value is not None,
     )
     try:
@@ -110,6 +110,10 @@ def _make_engine_settings() -> "EngineSettings":
         request_timeout=_REST_API_TIMEOUT.value / 1000.0,
         poll_seconds=_POLL_SECONDS.value,
     )
+
+
+def _grpc_address() -> str:
+    return f"[{_HOST.value}]:{_PORT.value}" if ":" in _HOST.value else f"{_HOST.value}:{_PORT.value}"
 
 
 def _find_base_dir() -> Path:

@@ -89,6 +89,7 @@ def make_app(engine: Engine, settings: AppSettings) -> Guard:
         max_total_bytes=engine.settings.max_queue_bytes,
         bearer_token=settings.bearer_token,
         allow_cross_origin=settings.allow_cross_origin,
+        receive_seconds=engine.settings.request_timeout,
         stats=engine.stats,
     )
 

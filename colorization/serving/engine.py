@@ -100,6 +100,14 @@ class Engine:
         if self._process is not None:
             await self._process.close()
 
+    def abort(self) -> None:
+        """Ends whatever still runs, at once; nothing to do after `stop`."""
+        for task in (self._watcher, *self._tasks):
+            if task is not None:
+                task.cancel()  # one that starts or retires a process kills it
+        if self._process is not None:
+            self._process.kill()
+
     @property
     def is_ready(self) -> bool:
         """Whether a request would be worked on now."""
@@ -272,7 +280,9 @@ class Engine:
 
     async def _retire(self, process: ModelProcess) -> None:
         """Lets a process of an old version finish."""
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(process.close(), self.settings.request_timeout)
-        process.kill()
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.close(), self.settings.request_timeout)
+        finally:
+            process.kill()
         self._versions.set_state(process.version, "END")

@@ -8,6 +8,7 @@ class Code(enum.Enum):
 
     INVALID_ARGUMENT = 400
     UNAUTHENTICATED = 401
+    PERMISSION_DENIED = 403
     NOT_FOUND = 404
     RESOURCE_EXHAUSTED = 429
     INTERNAL = 500
@@ -21,7 +22,7 @@ class ServingError(Exception):
 
     Attributes:
       code: what kind of failure it is.
-      http_status: by default that of the code; 413 for what is too large.
+      http_status: by default that of the code; 413 for what is too large, 408 for a body that does not arrive.
     """
 
     def __init__(self, code: Code, message: str, *, http_status: int | None = None):

@@ -1,5 +1,6 @@
 """What every HTTP request passes: size limit, token, security headers, counting. Plain ASGI, around the application."""
 
+import asyncio
 import hmac
 import json
 import time
@@ -42,6 +43,7 @@ class Guard:
         max_total_bytes: int,
         bearer_token: str | None,
         allow_cross_origin: bool,
+        receive_seconds: float,
         stats: Stats,
     ):
         """Wraps an application.
@@ -52,12 +54,13 @@ class Guard:
           max_total_bytes: of the bodies of all requests that are not answered yet; what is more gets 429.
           bearer_token: what guarded paths ask for, or None.
           allow_cross_origin: let pages of other hosts use the interfaces (CORS).
+          receive_seconds: in which a body must have arrived.
           stats: receives counts.
         """
         self._app = app
         self._max_request_bytes, self._max_total_bytes = max_request_bytes, max_total_bytes
         self._bearer_token, self._allow_cross_origin = bearer_token, allow_cross_origin
-        self._stats = stats
+        self._receive_seconds, self._stats = receive_seconds, stats
         self._total_bytes = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -66,7 +69,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         path, start, status = scope["path"], time.perf_counter(), 500
-        num_received = 0
+        num_received, has_body = 0, False
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -76,8 +79,11 @@ class Guard:
             await send(message)
 
         async def receive_within_limits() -> Message:
-            nonlocal num_received
-            message = await receive()
+            nonlocal num_received, has_body
+            if has_body:  # what follows is the client's leaving, whenever that is
+                return await receive()
+            message = await self._receive_in_time(receive, start)
+            has_body = not message.get("more_body", False)
             num_bytes = len(message.get("body", b""))
             num_received += num_bytes
             self._total_bytes += num_bytes
@@ -86,7 +92,7 @@ class Guard:
 
         headers = dict(scope["headers"])
         try:
-            self._check_token(path, scope["method"], headers.get(b"authorization", b""))
+            self._check_sender(path, scope["method"], headers)
             length = headers.get(b"content-length", b"0")
             self._check_size(int(length) if length.isdigit() else 0)
             await self._app(scope, receive_within_limits, send_with_headers)
@@ -105,9 +111,23 @@ class Guard:
         if self._total_bytes > self._max_total_bytes:
             raise ServingError(Code.RESOURCE_EXHAUSTED, "too many requests are waiting; try again later")
 
-    def _check_token(self, path: str, method: str, authorization: bytes) -> None:
-        if self._bearer_token is None or not path.startswith(_GUARDED) or method == "OPTIONS":
+    async def _receive_in_time(self, receive: Receive, start: float) -> Message:
+        try:
+            async with asyncio.timeout(start + self._receive_seconds - time.perf_counter()):
+                return await receive()
+        except TimeoutError as error:
+            message = f"the request did not arrive within {self._receive_seconds:g} s"
+            raise ServingError(Code.DEADLINE_EXCEEDED, message, http_status=408) from error
+
+    def _check_sender(self, path: str, method: str, headers: dict[bytes, bytes]) -> None:
+        if not path.startswith(_GUARDED) or method == "OPTIONS":
             return
+        # A form needs no CORS to be sent: any page that is open in the browser could put the server to work.
+        if not self._allow_cross_origin and headers.get(b"sec-fetch-site") == b"cross-site":
+            raise ServingError(Code.PERMISSION_DENIED, "pages of other hosts may not use this server")
+        if self._bearer_token is None:
+            return
+        authorization = headers.get(b"authorization", b"")
         if not hmac.compare_digest(authorization, b"Bearer " + self._bearer_token.encode()):
             raise ServingError(Code.UNAUTHENTICATED, "a valid bearer token is needed")
 
@@ -124,7 +144,7 @@ async def _answer(send: Send, error: ServingError) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     if error.code is Code.UNAUTHENTICATED:
         headers.append((b"www-authenticate", b"Bearer"))
-    if error.http_status == 413:
+    if error.http_status in (408, 413):
         headers.append((b"connection", b"close"))  # nobody will read the rest
     await send({"type": "http.response.start", "status": error.http_status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -69,23 +69,26 @@ async def _serve(settings: ServerSettings, engine_settings: EngineSettings, http
         loop.add_signal_handler(number, stop.set)
     engine = Engine(settings.base_dir, engine_settings, stats.Stats())
     starting = asyncio.create_task(engine.start())
-    grpc_server = await _start_grpc(engine, settings) if settings.grpc_address else None
-    http_server, http_task = None, None
-    if http_socket is not None:
-        http_server = _make_http_server(engine, settings)
-        http_task = asyncio.create_task(http_server.serve([http_socket]))
-    announcing = asyncio.create_task(_announce(engine, starting, settings, http_socket))
-    await stop.wait()
-    announcing.cancel()
-    engine.is_draining = True  # /readyz says so from now on
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(settings.shutdown_seconds):
-            if grpc_server is not None:
-                await grpc_server.stop(settings.shutdown_seconds)
-            if http_server is not None and http_task is not None:
-                http_server.should_exit = True
-                await http_task
-            await engine.stop()
+    try:
+        grpc_server = await _start_grpc(engine, settings) if settings.grpc_address else None
+        http_server, http_task = None, None
+        if http_socket is not None:
+            http_server = _make_http_server(engine, settings)
+            http_task = asyncio.create_task(http_server.serve([http_socket]))
+        announcing = asyncio.create_task(_announce(engine, starting, settings, http_socket))
+        await stop.wait()
+        announcing.cancel()
+        engine.is_draining = True  # /readyz says so from now on
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(settings.shutdown_seconds):
+                if grpc_server is not None:
+                    await grpc_server.stop(settings.shutdown_seconds)
+                if http_server is not None and http_task is not None:
+                    http_server.should_exit = True
+                    await http_task
+                await engine.stop()
+    finally:
+        engine.abort()
     return 0
 
 
@@ -146,7 +149,9 @@ async def _start_grpc(engine: Engine, settings: ServerSettings) -> grpc.aio.Serv
         ("grpc.max_send_message_length", -1),
         ("grpc.so_reuseport", 0),  # else a second server would share the port in silence
     ]
-    server = grpc.aio.server(interceptors=interceptors, options=options)
+    server = grpc.aio.server(
+        interceptors=interceptors, options=options, maximum_concurrent_rpcs=2 * engine.settings.max_queue_length
+    )
     grpc_services.add_services(server, engine, settings.model_name)
     try:
         server.add_insecure_port(settings.grpc_address)

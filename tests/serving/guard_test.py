@@ -1,4 +1,5 @@
 import asyncio
+import time
 
 import httpx
 import pytest
@@ -27,7 +28,7 @@ def request_one():
     stats = Stats()
 
     def send(method, path, *, headers=None, content=None, **settings):
-        defaults = {"max_request_bytes": 100, "max_total_bytes": 1000, "bearer_token": None}
+        defaults = {"max_request_bytes": 100, "max_total_bytes": 1000, "bearer_token": None, "receive_seconds": 5.0}
         guard = Guard(echo, stats=stats, **{**defaults, "allow_cross_origin": False} | settings)
 
         async def main():
@@ -54,6 +55,32 @@ def test_a_body_within_the_limit_passes(request_one):
 def test_a_larger_one_is_refused(request_one, content):
     answer = request_one("POST", "/colorize", content=content)
     assert answer.status_code == 413 and "the request is larger than 100 bytes" in answer.text
+
+
+def test_a_body_that_does_not_arrive_is_given_up(request_one):
+    async def stalls():
+        yield b"x"
+        await asyncio.sleep(30)
+        yield b"x"
+
+    start = time.monotonic()
+    answer = request_one("POST", "/colorize", content=stalls(), receive_seconds=0.1)
+    assert answer.status_code == 408 and "did not arrive within 0.1 s" in answer.text
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize(
+    "path, site, allowed, status",
+    [
+        ("/colorize", "cross-site", False, 403),
+        ("/colorize", "cross-site", True, 200),
+        ("/colorize", "same-origin", False, 200),
+        ("/", "cross-site", False, 200),  # a link to the page
+    ],
+)
+def test_pages_of_other_hosts_cannot_put_the_server_to_work(request_one, path, site, allowed, status):
+    answer = request_one("POST", path, headers={"sec-fetch-site": site}, content=b"x", allow_cross_origin=allowed)
+    assert answer.status_code == status
 
 
 def test_all_bodies_together_are_bounded(request_one):

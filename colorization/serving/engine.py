@@ -101,7 +101,10 @@ class Engine:
             await self._process.close()
 
     def abort(self) -> None:
-        """Ends whatever still runs, at once; nothing to do after `stop`."""
+        """Gives up whatever still waits or runs, at once; nothing to do after `stop`."""
+        self.is_draining = True
+        for request in (*self._queue, *self._running):
+            request.fail(Code.UNAVAILABLE, "the server is shutting down")
         for task in (self._watcher, *self._tasks):
             if task is not None:
                 task.cancel()  # one that starts or retires a process kills it

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import dataclasses
-import logging
 import signal
 import socket
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ import uvicorn
 from colorization.serving import app, stats
 from colorization.serving.engine import Engine, EngineSettings
 
-log = logging.getLogger(__name__)
+_LAST_ANSWERS_SECONDS = 2.0  # to tell clients that their requests are given up
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,15 +77,16 @@ async def _serve(settings: ServerSettings, engine_settings: EngineSettings, http
         announcing = asyncio.create_task(_announce(engine, starting, settings, http_socket))
         await stop.wait()
         announcing.cancel()
-        engine.is_draining = True  # /readyz says so from now on
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(settings.shutdown_seconds):
-                if grpc_server is not None:
-                    await grpc_server.stop(settings.shutdown_seconds)
-                if http_server is not None and http_task is not None:
-                    http_server.should_exit = True
-                    await http_task
-                await engine.stop()
+        ending = {asyncio.create_task(engine.stop())}  # from now on /readyz and new requests are told
+        if grpc_server is not None:
+            ending.add(asyncio.create_task(grpc_server.stop(settings.shutdown_seconds)))
+        if http_server is not None and http_task is not None:
+            http_server.should_exit = True
+            ending.add(http_task)
+        _, unfinished = await asyncio.wait(ending, timeout=settings.shutdown_seconds)
+        engine.abort()
+        if unfinished:
+            await asyncio.wait(unfinished, timeout=_LAST_ANSWERS_SECONDS)
     finally:
         engine.abort()
     return 0
@@ -126,7 +126,7 @@ def _make_http_server(engine: Engine, settings: ServerSettings) -> uvicorn.Serve
         server_header=False,
         lifespan="off",
         limit_concurrency=settings.max_connections,
-        timeout_graceful_shutdown=int(settings.shutdown_seconds) or 1,
+        timeout_graceful_shutdown=int(settings.shutdown_seconds + _LAST_ANSWERS_SECONDS) + 1,
     )
     return _QuietServer(config)
 

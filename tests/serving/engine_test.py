@@ -261,6 +261,17 @@ def test_without_a_model_there_is_no_waiting(world):
     run(world, scenario)
 
 
+def test_aborting_tells_those_who_wait(world):
+    async def scenario(tested):
+        requests = [asyncio.create_task(paint(tested, b"hang %d" % i)) for i in range(4)]
+        await asyncio.sleep(0.01)
+        tested.abort()
+        assert await asyncio.gather(*requests) == [Code.UNAVAILABLE] * 4
+        assert world.processes[0].is_dead
+
+    run(world, scenario)
+
+
 def test_stopping_finishes_what_was_let_in(world):
     async def scenario(tested):
         requests = [asyncio.create_task(paint(tested, b"slow %d" % i)) for i in range(5)]

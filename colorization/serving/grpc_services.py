@@ -8,6 +8,7 @@ rather than FAILED_PRECONDITION, answers hold numbers in `tensor_content`, versi
 import functools
 import hmac
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NoReturn
 
@@ -28,6 +29,7 @@ from tensorflow_serving.apis import (
 from colorization.serving import servables, tensor_protos
 from colorization.serving.errors import Code, ServingError
 from colorization.serving.model import ModelBackend
+from colorization.serving.stats import Stats
 
 _log = logging.getLogger(__name__)
 _UNKNOWN = 2  # error::Code of TensorFlow, for a version that failed to load for whatever reason
@@ -62,6 +64,34 @@ class BearerToken(grpc.aio.ServerInterceptor):
         if len(sent) == 1 and hmac.compare_digest(_to_bytes(sent[0]), self._expected):
             return await continuation(handler_call_details)
         return grpc.unary_unary_rpc_method_handler(_refuse)
+
+
+class CountCalls(grpc.aio.ServerInterceptor):
+    """Counts calls by their status, and their seconds, as the interface "grpc"; put it before all others."""
+
+    def __init__(self, stats: Stats):
+        self._stats = stats
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler:
+        """Wraps the service's method."""
+        handler = await continuation(handler_call_details)
+        if handler is None or handler.unary_unary is None:
+            return handler
+
+        async def count(request: Any, context: grpc.aio.ServicerContext) -> Any:
+            start = time.perf_counter()
+            try:
+                return await handler.unary_unary(request, context)
+            finally:
+                status = next((s.name for s in grpc.StatusCode if context.code() in (s, s.value[0])), "OK")
+                self._stats.requests.labels("grpc", status).inc()
+                self._stats.seconds.labels("grpc").observe(time.perf_counter() - start)
+
+        return grpc.unary_unary_rpc_method_handler(count, handler.request_deserializer, handler.response_serializer)
 
 
 def _to_bytes(value: str | bytes) -> bytes:

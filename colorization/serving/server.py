@@ -143,7 +143,9 @@ class _QuietServer(uvicorn.Server):
 async def _start_grpc(engine: Engine, settings: ServerSettings) -> grpc.aio.Server:
     from colorization.serving import grpc_services
 
-    interceptors = [grpc_services.BearerToken(settings.bearer_token)] if settings.bearer_token else []
+    interceptors = [grpc_services.CountCalls(engine.stats)]
+    if settings.bearer_token:
+        interceptors.append(grpc_services.BearerToken(settings.bearer_token))
     options = [
         ("grpc.max_receive_message_length", settings.max_request_bytes),
         ("grpc.max_send_message_length", -1),

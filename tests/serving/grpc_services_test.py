@@ -1,6 +1,7 @@
 import asyncio
 import logging
 import threading
+import time
 
 import grpc
 import numpy as np
@@ -22,6 +23,7 @@ from tensorflow_serving.apis import (
 
 from colorization.serving import grpc_services
 from colorization.serving.errors import Code, ServingError
+from colorization.serving.stats import Stats
 from tests.serving import fake_model
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\xff"  # more than text, and without a NUL at an end: numpy's "S" dtype drops those
@@ -300,5 +302,27 @@ def test_token_is_asked_for(model):
             grpc.StatusCode.UNAUTHENTICATED,
             "missing or wrong bearer token",
         )
+    finally:
+        served.close()
+
+
+def test_calls_are_counted_by_status(model):
+    stats = Stats()
+    served = Loopback(model, [grpc_services.CountCalls(stats), grpc_services.BearerToken("secret-token")])
+    try:
+        request = make_request(get_model_status_pb2.GetModelStatusRequest)
+        metadata = [("authorization", "Bearer secret-token")]
+        served.model.GetModelStatus(request, timeout=TIMEOUT_SECONDS, metadata=metadata)
+        other = make_request(get_model_status_pb2.GetModelStatusRequest, name="other")
+        for arguments in ((other, {"metadata": metadata}), (request, {})):
+            with pytest.raises(grpc.RpcError):
+                served.model.GetModelStatus(arguments[0], timeout=TIMEOUT_SECONDS, **arguments[1])
+        end = time.monotonic() + 5.0
+        while 'seconds_count{interface="grpc"} 3.0' not in stats.render().decode() and time.monotonic() < end:
+            time.sleep(0.01)  # a client has its answer before the server has counted it
+        lines = stats.render().decode().splitlines()
+        counts = [line for line in lines if line.startswith('colorization_requests_total{interface="grpc"')]
+        prefix = 'colorization_requests_total{interface="grpc",status='
+        assert sorted(counts) == [f'{prefix}"{status}"}} 1.0' for status in ("NOT_FOUND", "OK", "UNAUTHENTICATED")]
     finally:
         served.close()

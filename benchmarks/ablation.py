@@ -36,6 +36,12 @@ _RUN_DIR = flags.DEFINE_string("run_dir", "runs/ablation", "Folder for rates, ru
 _OUTPUT = flags.DEFINE_string("output", "out/ablation.md", "Markdown file for the table; a JSON file goes beside it.")
 _MINUTES = flags.DEFINE_float("minutes", 4.0, "Training time of each row on a machine of its own.", 0.001)
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of every run.")
+_IMAGE_SIZE = flags.DEFINE_integer(
+    "image_size", 128, "Side in pixels at which networks learn and are measured.", 32, 512
+)
+_MIXED_PRECISION = flags.DEFINE_enum(
+    "mixed_precision", "bfloat16", ["bfloat16", "float32"], "Arithmetic; float32 where the processor has no bfloat16."
+)
 _ROWS = flags.DEFINE_list("rows", [str(number) for number in plan.ROWS], "Rows, by number.")
 _PHASE = flags.DEFINE_enum("phase", "all", ["all", "rates", "train", "table"], "What to do.")
 
@@ -67,6 +73,11 @@ def main(argv: list[str]) -> int:
     for failure in failures:
         print(failure, file=sys.stderr)
     return 1 if failures else 0
+
+
+def setting() -> plan.Setting:
+    """What all rows share, from the flags."""
+    return plan.Setting(_IMAGE_SIZE.value, _MIXED_PRECISION.value, _SEED.value)
 
 
 def encoder_weights() -> str:
@@ -111,7 +122,7 @@ def write_json(path: Path, content: Any) -> None:
 
 def rate_commands(number: int) -> list[tuple[str, ...]]:
     """The commands that measure a row's phases; equal phases of two rows have equal commands."""
-    return [plan.rate_words(plan.train_words(phase, seed=_SEED.value)) for phase in plan.ROWS[number].phases]
+    return [plan.rate_words(plan.train_words(phase, setting())) for phase in plan.ROWS[number].phases]
 
 
 def measure_rates(numbers: Sequence[int], run_dir: Path, failures: list[str]) -> None:
@@ -191,7 +202,7 @@ def train_rows(numbers: Sequence[int], run_dir: Path, failures: list[str]) -> No
                 failures.append(f"row {number}: no rate in {run_dir / 'rates.json'}; measure it with --phase=rates")
             continue
         phase_rates = [rates[key] for key in keys]
-        steps, record = plan.make_plan(number, phase_rates, minutes=_MINUTES.value, seed=_SEED.value)
+        steps, record = plan.make_plan(number, phase_rates, minutes=_MINUTES.value, setting=setting())
         row_dir = run_dir / f"row_{number}"
         claim_folder(row_dir, record | {"values": values})
         todo.append((number, row_dir, steps))
@@ -238,7 +249,7 @@ def write_table(numbers: Sequence[int], run_dir: Path, failures: list[str]) -> N
                 failures.append(f"row {number}: not done yet, {error.filename} is missing")
     if not records:
         return
-    for name in ("minutes", "seed", "values"):
+    for name in ("minutes", "setting", "values"):
         if any(record[name] != records[0][name] for record in records):
             raise cli.UsageError(f"{run_dir}: its rows don't share their {name}, see plan.json of each")
     for record in records:

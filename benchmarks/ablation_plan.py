@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 BATCH_SIZE = 32
-WORK_SIZE = 128  # px, the side of the training crops too: nothing here sees the network at another size than it learned
 # Steps between two readings of the rate, and how many readings count; one more before them and one after don't.
 RATE_STEPS, NUM_RATES = 10, 5
 IDLE_LOAD = 0.5  # load average, in processes, below which nothing else to speak of is running
@@ -18,7 +17,6 @@ IDLE_LOAD = 0.5  # load average, in processes, below which nothing else to speak
 # What all rows share, said even where a recipe says the same today. A row's own flags come later: the last one wins.
 SHARED = (
     "--encoder_weights=ENCODER_WEIGHTS",
-    f"--image_size={WORK_SIZE}",
     f"--batch_size={BATCH_SIZE}",
     "--min_area=0.3",
     "--aged_share=0.5",
@@ -43,6 +41,22 @@ BASE = (
 # square-root rule 1.1e-3 for 32, so the recipe's 1e-3 stays. beta_1 is the paper's.
 # Papers: Isola et al. 2017 (arXiv:1611.07004); square-root rule, Hoffer et al. 2017 (arXiv:1705.08741).
 TEXTBOOK = (*BASE, "--generator=pix2pix_unet", "--beta_1=0.5", "--adversarial_weight=0.11")
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What all rows of one table have in common beside their flags.
+
+    Attributes:
+      image_size: side of the training crops in pixels, and the work size: no network is seen at another size than it
+        learned.
+      mixed_precision: arithmetic, as for `colorization.train`; bfloat16 pays only where the processor has it.
+      seed: of every run.
+    """
+
+    image_size: int = 128
+    mixed_precision: str = "bfloat16"
+    seed: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +90,7 @@ ROWS = {
         "base, logarithmic chroma loss, + colorfulness loss",
         ((*BASE, "--chroma_loss=log", "--saturation_weight=0", "--colorfulness_weight=0.5"),),
     ),
+    10: Row("base without noise", ((*BASE, "--noise_fraction=0"),)),
 }
 
 
@@ -94,9 +109,10 @@ class Step:
     result: str
 
 
-def train_words(flags: Sequence[str], *, seed: int) -> tuple[str, ...]:
+def train_words(flags: Sequence[str], setting: Setting) -> tuple[str, ...]:
     """The training command of a phase, without data, folders and steps."""
-    return ("python", "-m", "colorization.train", *flags, f"--seed={seed}")
+    shared = (f"--{name}={value}" for name, value in dataclasses.asdict(setting).items())
+    return ("python", "-m", "colorization.train", *flags, *shared)
 
 
 def rate_words(train: Sequence[str]) -> tuple[str, ...]:
@@ -118,7 +134,7 @@ def num_steps(minutes: float, images_per_second: float) -> int:
 
 
 def make_plan(
-    number: int, rates: Sequence[Mapping[str, Any]], *, minutes: float, seed: int
+    number: int, rates: Sequence[Mapping[str, Any]], *, minutes: float, setting: Setting
 ) -> tuple[list[Step], dict[str, Any]]:
     """Lays out what a row runs.
 
@@ -126,10 +142,10 @@ def make_plan(
       number: the row's.
       rates: of each of its phases, as measured: `images_per_second`, and what else the record shall keep.
       minutes: training time of the row.
-      seed: for --seed.
+      setting: what all rows share.
 
     Returns:
-      The commands in their order; and what a record of them says (JSON-ready): row, name, minutes, seed, phases,
+      The commands in their order; and what a record of them says (JSON-ready): row, name, minutes, setting, phases,
       images_per_second (photos seen by the time for them), steps, photos_seen, commands.
     """
     row, steps, phases = ROWS[number], [], []
@@ -137,7 +153,7 @@ def make_plan(
         count = num_steps(minutes / len(row.phases), rate["images_per_second"])
         phases.append({**rate, "steps": count})
         words = (
-            *train_words(flags, seed=seed),
+            *train_words(flags, setting),
             f"--max_steps={count}",
             f"--validation_steps={math.ceil(count / 4)}",
             "--checkpoint_steps=100",
@@ -147,14 +163,14 @@ def make_plan(
             *([f"--init_run_dir=RUN_DIR/train_{index - 1}"] if index else []),
         )
         steps.append(Step(f"training {index + 1}", words, f"train_{index}/checkpoints/ckpt-{count}.index"))
-    steps += _export_and_evaluation(f"train_{len(phases) - 1}")
+    steps += _export_and_evaluation(f"train_{len(phases) - 1}", setting.image_size)
     photos = BATCH_SIZE * sum(phase["steps"] for phase in phases)
     seconds = sum(BATCH_SIZE * phase["steps"] / phase["images_per_second"] for phase in phases)
     return steps, {
         "row": number,
         "name": row.name,
         "minutes": minutes,
-        "seed": seed,
+        "setting": dataclasses.asdict(setting),
         "phases": phases,
         "images_per_second": photos / seconds,
         "steps": photos // BATCH_SIZE,
@@ -163,9 +179,9 @@ def make_plan(
     }
 
 
-def _export_and_evaluation(train_dir: str) -> list[Step]:
+def _export_and_evaluation(train_dir: str, work_size: int) -> list[Step]:
     """What follows training, whose last run is in a folder of this name."""
-    export = ("--export_dir=RUN_DIR/model", f"--work_size={WORK_SIZE}")
+    export = ("--export_dir=RUN_DIR/model", f"--work_size={work_size}")
     evaluate = ("--data_dir=VAL_DIR", "--model_dir=RUN_DIR/model", "--output_dir=RUN_DIR/evaluation")
     return [
         Step(
@@ -211,15 +227,15 @@ def format_table(rows: Sequence[Mapping[str, Any]]) -> str:
         quality = f"{psnr} | {metrics['result']['ciede2000']:.2f} | {metrics['colorfulness_delta']:.1f}"
         effort = f"{row['images_per_second']:.1f} | {row['steps']:,} | {row['photos_seen']:,}"
         lines.append(f"| {row['row']} | {row['name']} | {quality} | {effort} |")
-    first, metrics = rows[0], rows[0]["metrics"]
+    first, setting, metrics = rows[0], rows[0]["setting"], rows[0]["metrics"]
     load = max(phase["load_average_before"] for row in rows for phase in row["phases"])
     alone = "alone on the machine" if load <= IDLE_LOAD else f"beside other work (load average {load:.1f} before)"
     commits = sorted({str(row["git_commit"]) for row in rows})
     lines += [
         "",
         f"Each row had the steps that fit into {first['minutes']:g} minutes at its own images/s, measured {alone}; its "
-        f"schedule ended there. Batches of {BATCH_SIZE}, {WORK_SIZE} px, seed {first['seed']}, one run each, commit "
-        f"{', '.join(commits)}.",
+        f"schedule ended there. Batches of {BATCH_SIZE}, {setting['image_size']} px, {setting['mixed_precision']}, "
+        f"seed {setting['seed']}, one run each, commit {', '.join(commits)}.",
         "",
         f"Measured on {metrics['num_photos']} photos at 256x256. Lower is better for CIEDE2000 "
         f"(grey: {metrics['grey_baseline']['ciede2000']:.2f}) and for the difference between the mean colorfulness of "

@@ -214,6 +214,8 @@ class ColorizationGAN(keras.Model):
         """Draws `z` (B, z_dim) for a batch, and the KL loss of the part that the noise encoder chose."""
         z_dim = self.generator.inputs[1].shape[-1]
         batch = tf.shape(l)[0]
+        if not self.noise_fraction:  # an empty batch has no mean
+            return tf.zeros((batch, z_dim)), tf.constant(0.0)
         num_noisy = self._split(batch)[0]
         mean, log_variance = self.noise_encoder([l[:num_noisy], real_ab[:num_noisy]], training=True)
         normal = tf.random.stateless_normal((num_noisy, z_dim), self._step_seed())

@@ -9,6 +9,7 @@ import pytest
 from benchmarks import ablation_plan as plan
 
 ROOT = Path(__file__).parents[2]
+SETTING = plan.Setting(image_size=96, mixed_precision="float32", seed=3)
 RATE = {"images_per_second": 80.0, "load_average_before": 0.1}
 
 
@@ -33,7 +34,7 @@ def differences(words, others) -> dict[str, str]:
 
 def make_plan(number: int, rates=None, minutes: float = 4.0):
     rates = rates or [RATE] * len(plan.ROWS[number].phases)
-    return plan.make_plan(number, rates, minutes=minutes, seed=3)
+    return plan.make_plan(number, rates, minutes=minutes, setting=SETTING)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,7 @@ def make_plan(number: int, rates=None, minutes: float = 4.0):
         (7, {"perceptual_weight", "perceptual_encoder_weights"}),
         (8, {"colorfulness_weight"}),
         (9, {"chroma_loss", "saturation_weight", "colorfulness_weight"}),
+        (10, {"noise_fraction": "0"}),
     ],
 )
 def test_row_differs_from_the_base_by_what_its_name_says(number, expected):
@@ -63,7 +65,7 @@ def test_adversarial_phase_keeps_the_loss_of_the_base():
     recipe = read_flags(["--flagfile=flags/train_gan.flags"])
     found = differences(gan, base)
     assert found["adversarial_weight"] == recipe["adversarial_weight"] != "0"
-    steps = {"max_steps", "validation_steps", "checkpoint_steps"}
+    steps = {"max_steps", "validation_steps", "checkpoint_steps", "image_size"}  # of the recipe; said again for all
     optimizers = {"learning_rate", "encoder_rate_factor", "weight_decay", "discriminator_learning_rate", "beta_1"}
     assert set(found) - steps == optimizers | {"adversarial_weight"}
 
@@ -83,14 +85,15 @@ def test_two_phases_share_the_time_and_the_second_starts_from_the_first():
     first, second, export, evaluation = (read_flags(step.words) for step in steps)
     assert "init_run_dir" not in first and second["init_run_dir"] == first["run_dir"] == "RUN_DIR/train_0"
     assert first["max_steps"] == "300" and second["max_steps"] == "150" and second["seed"] == "3"
-    assert export["run_dir"] == second["run_dir"] and export["work_size"] == "128"
+    assert first["image_size"] == second["image_size"] == "96" and second["mixed_precision"] == "float32"
+    assert export["run_dir"] == second["run_dir"] and export["work_size"] == "96"
     assert evaluation["data_dir"] == second["val_data_dir"] == "VAL_DIR"
     assert steps[1].result == "train_1/checkpoints/ckpt-150.index"
 
 
 def test_rate_is_measured_with_the_same_step():
     train = make_plan(3)[0][0].words
-    changed = differences(plan.rate_words(plan.train_words(plan.BASE, seed=3)), train)
+    changed = differences(plan.rate_words(plan.train_words(plan.BASE, SETTING)), train)
     assert set(changed) == {
         "data_dir",
         "run_dir",
@@ -139,7 +142,12 @@ def test_table_shows_every_column_and_tells_of_other_load():
     line = "| 3 | base: our generator, our chroma loss, no GAN | 23.00 (21.57) | 11.28 | 16.5 | 80.0 | 600 | 19,200 |"
     assert table.splitlines()[2] == line
     assert table.splitlines()[0].count("|") == line.count("|")
-    assert "4 minutes" in table and "measured alone on the machine" in table and "abc123" in table
+    assert (
+        "4 minutes" in table
+        and "96 px, float32, seed 3" in table
+        and "measured alone on the machine" in table
+        and "abc123" in table
+    )
     assert "276 photos" in table and "(grey: 13.04)" in table and "(grey: 42.8)" in table
 
     busy = row | {"phases": [row["phases"][0] | {"load_average_before": 2.3}]}

@@ -20,7 +20,7 @@ def ablation(*args: object) -> subprocess.CompletedProcess:
 
 def write_row(run_dir: Path, number: int, *, minutes: float = 4.0) -> None:
     """A row's folder as it is left when all is done."""
-    _, record = plan.make_plan(number, [RATE] * len(plan.ROWS[number].phases), minutes=minutes, seed=0)
+    _, record = plan.make_plan(number, [RATE] * len(plan.ROWS[number].phases), minutes=minutes, setting=plan.Setting())
     values = {"DATA_DIR": "/home/me/train", "VAL_DIR": "/home/me/val", "ENCODER_WEIGHTS": "imagenet"}
     metrics = {
         "num_photos": 2,
@@ -49,7 +49,7 @@ def write_row(run_dir: Path, number: int, *, minutes: float = 4.0) -> None:
         (["FOLDER"], "unexpected argument"),
         (["--data_dir=FOLDER"], "--val_dir"),
         (["--data_dir=FOLDER/gone", "--val_dir=FOLDER"], "gone"),
-        (["--data_dir=FOLDER", "--val_dir=FOLDER", "--rows=3,10"], "--rows=3,10"),
+        (["--data_dir=FOLDER", "--val_dir=FOLDER", "--rows=3,11"], "--rows=3,11"),
         (["--data_dir=FOLDER", "--val_dir=FOLDER", "--run_dir=FOLDER/run"], "no photos"),
         (["--minutes=0"], "minutes"),
     ],
@@ -71,7 +71,7 @@ def test_table_holds_the_rows_that_are_done_and_no_folders(tmp_path):
     text = output.with_suffix(".json").read_text()
     assert "/home/me" not in text
     first, second = json.loads(text)["rows"]
-    assert (first["row"], second["row"], second["seed"], second["git_commit"]) == (2, 3, 0, "abc123")
+    assert (first["row"], second["row"], second["setting"]["seed"], second["git_commit"]) == (2, 3, 0, "abc123")
     assert first["model_sha256"] == "5ha" and first["metrics"]["result"]["psnr"] == 22.0
     assert second["commands"][0].startswith("python -m colorization.train --flagfile=flags/train_generator.flags ")
     assert second["values"] == {"DATA_DIR": "train", "VAL_DIR": "val", "ENCODER_WEIGHTS": "imagenet"}
@@ -87,7 +87,7 @@ def test_table_of_unequal_times_is_refused(tmp_path):
 
 def test_failure_names_row_and_log_and_other_flags_need_another_folder(tmp_path):
     (tmp_path / "empty").mkdir()
-    key = " ".join(plan.rate_words(plan.train_words(plan.BASE, seed=0)))
+    key = " ".join(plan.rate_words(plan.train_words(plan.BASE, plan.Setting())))
     (tmp_path / "rates.json").write_text(json.dumps({key: RATE}))
     call = [f"--{name}={tmp_path / 'empty'}" for name in ("data_dir", "val_dir")]
     call += [f"--run_dir={tmp_path}", "--phase=train"]

@@ -85,6 +85,16 @@ def test_noise_goes_to_the_given_share_of_a_batch_and_depends_on_seed_and_step()
     assert (z.numpy()[:2] != gan.sample_noise(l, ab)[0].numpy()[:2]).all()
 
 
+def test_without_noise_it_trains_and_the_noise_encoder_stays_as_it_is():
+    gan = build_tiny_gan(noise_fraction=0.0)
+    before = [tf.identity(v) for v in gan.noise_encoder.trainable_variables]
+    values = gan.train_step(make_photos())
+    assert float(values["kl_loss"]) == 0.0 and float(values["loss"]) > 0.0
+    assert int(gan.num_bad_steps_in_row) == 0
+    for old, new in zip(before, gan.noise_encoder.trainable_variables, strict=True):
+        np.testing.assert_allclose(new, old, rtol=2e-3)  # but for weight decay
+
+
 def test_hints_go_to_the_given_share_and_overlap_with_the_noise():
     gan = build_tiny_gan(noise_fraction=0.25, hint_fraction=0.5, recoloured_fraction=1.0)
     l, ab = make_photos(8)

@@ -209,7 +209,8 @@ class Engine:
                 request.num_deaths += 1
                 request.goes_alone = True
             again = [request for request in batch if request.num_deaths < 2]
-            self._fail(batch, Code.UNAVAILABLE, "the process that worked on this request died", but=again)
+            # Not UNAVAILABLE: clients would try it again, and again end a process.
+            self._fail(batch, Code.INTERNAL, "the process that worked on this request died", but=again)
         except ServingError as error:
             if len(batch) > 1:  # whose fault it is shows when each goes alone
                 again = batch

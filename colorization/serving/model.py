@@ -56,6 +56,6 @@ class ModelBackend(Protocol):
 
         Raises:
           ServingError: NOT_FOUND (version), INVALID_ARGUMENT (signature, names, dtypes, shapes, images),
-            RESOURCE_EXHAUSTED (the queue is full), UNAVAILABLE (no model, or its process died over this request),
-            DEADLINE_EXCEEDED.
+            RESOURCE_EXHAUSTED (the queue is full), UNAVAILABLE (no model), INTERNAL (its process died over this
+            request), DEADLINE_EXCEEDED.
         """

@@ -153,7 +153,8 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     400: {"description": "The photo or an option is wrong; the body says how."},
     413: {"description": "The request is too large."},
     429: {"description": "Too many requests are waiting; Retry-After says for how long."},
-    503: {"description": "No model is ready, or its process died over this photo."},
+    500: {"description": "The photo ended the process that worked on it."},
+    503: {"description": "No model is ready, or the server is shutting down."},
     504: {"description": "It took too long."},
 }
 

@@ -132,7 +132,7 @@ def test_requests_are_answered(world):
 def test_only_the_request_that_kills_the_process_fails(world):
     async def scenario(tested):
         answers = await asyncio.gather(*(paint(tested, photo) for photo in (b"slow", b"die", b"slow 2", b"3")))
-        assert answers == [b"slow", Code.UNAVAILABLE, b"slow 2", b"3"]
+        assert answers == [b"slow", Code.INTERNAL, b"slow 2", b"3"]
         assert tested.is_ready and "restarts_total 2.0" in tested.stats.render().decode()
         assert tested.version_statuses()[0].state == "AVAILABLE"
 

@@ -17,6 +17,7 @@ PACKAGE = ROOT / "colorization"
 # What each part of the library may import of the project; a part is a folder, or a file at the package root.
 ALLOWED = {
     "__init__": {"inference"},  # on first use only
+    "checksums": set(),
     "cli": set(),
     "color": set(),
     "image_io": {"color_profile", "image_codecs", "image_tiff"},
@@ -25,8 +26,8 @@ ALLOWED = {
     "color_profile": set(),
     "data": {"color", "image_io"},
     "models": set(),
-    "training": {"color", "models"},
-    "inference": {"color", "image_io"},
+    "training": {"checksums", "color", "models"},
+    "inference": {"checksums", "color", "image_io"},
     "evaluation": {"color", "image_io", "training"},
     "serving": {"cli", "image_io", "inference"},
 }

@@ -69,6 +69,7 @@ def test_training_starts_from_a_model_whose_weights_it_knows(tiny_model_dir, tmp
     shutil.copytree(tiny_model_dir / "1", tmp_path / "old")
     info = tmp_path / "old" / "assets.extra" / "colorizer.json"
     info.write_text('{"z_dim": 2, "work_size": 64}')
+    (tmp_path / "old" / "assets.extra" / "checksums.json").unlink()
     done = subprocess.run(
         [sys.executable, "-c", START, tiny_model_dir, tmp_path / "old"], cwd=ROOT, capture_output=True, text=True
     )

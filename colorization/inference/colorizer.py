@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from colorization import color, image_io
+from colorization import checksums, color, image_io
 from colorization.inference import processing, saved_model
 from colorization.inference.hints import Hint, check_inside, rasterize
 
@@ -61,16 +61,19 @@ class Colorizer:
           model_dir: folder of versions, of which the highest is used, or one version; by default the shipped model.
 
         Raises:
-          ModelError: there is no model, or it is broken or none of this project.
+          ModelError: there is no model, or it is broken, altered or none of this project.
         """
         version_dir = find_version_dir(model_dir)
         background = concurrent.futures.ThreadPoolExecutor(2)  # loading keeps one core busy, the first photo too
         background.submit(_compile_recolor)
         try:
+            saved_model.check_files(version_dir)
             info = json.loads((version_dir / saved_model.INFO_PATH).read_text(encoding="utf-8"))
             work_size, z_dim = int(info["work_size"]), int(info["z_dim"])
             signatures = tf.saved_model.load(str(version_dir)).signatures
             predict = signatures["sample_ab"]
+        except checksums.ChecksumError as error:
+            raise ModelError(str(error)) from error
         except Exception as error:  # the loader raises many kinds on damaged files
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ModelError(f"{version_dir}: not a model that can be loaded: {reason}") from error

@@ -36,7 +36,7 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from tensorflow.lite.python import convert as lite_convert
 
-from colorization import color
+from colorization import checksums, color
 from colorization.inference import gamut, processing, saved_model
 
 FLAVOURS = ("rgb", "chroma")
@@ -65,16 +65,19 @@ class SourceModel:
         """Loads the model.
 
         Raises:
-          ConversionError: it is missing or broken.
+          ConversionError: it is missing, broken or altered.
         """
         self.version_dir = Path(version_dir)
         try:
+            saved_model.check_files(self.version_dir)
             info = json.loads((self.version_dir / saved_model.INFO_PATH).read_text(encoding="utf-8"))
             self.work_size, self._z_dim = int(info["work_size"]), int(info["z_dim"])
             self._loaded = tf.saved_model.load(str(version_dir))
             self.signatures = self._loaded.signatures
             self.variables = list(self._loaded.v)
             specs, _ = self._loaded.predict.concrete_functions[0].structured_input_signature
+        except checksums.ChecksumError as error:
+            raise ConversionError(str(error)) from error
         except Exception as error:  # the loader raises many kinds on damaged files
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ConversionError(f"{version_dir}: not a model that can be loaded: {reason}") from error

@@ -1,7 +1,8 @@
 """Checkpoints of a training run, and the record of what made them.
 
 A run folder holds `config.json` (flags, library versions, git commit), `checkpoints/` (TensorFlow checkpoints with
-both networks, the moving average, the noise encoder, the optimizers and the step), `skipped.csv` and `tensorboard/`.
+both networks, the moving average, the noise encoder, the optimizers and the step, each with checksums beside it),
+`skipped.csv` and `tensorboard/`.
 The step is also the position in the data and in every random stream: both are functions of seed and step.
 """
 
@@ -17,6 +18,7 @@ import keras
 import tensorflow as tf
 
 from colorization import models
+from colorization.training.checkpoint_files import CheckedManager, CheckpointError, find_latest
 from colorization.training.colorization_gan import ColorizationGAN
 
 CONFIG_NAME = "config.json"
@@ -25,17 +27,16 @@ RESTORE_ERRORS = (AssertionError, ValueError, IndexError, tf.errors.OpError)
 LIBRARIES = ("tensorflow", "keras", "numpy", "pillow", "tensorflow-io", "tensorflow-datasets", "absl-py")
 
 
-class CheckpointError(ValueError):
-    """A run folder whose checkpoint is missing, broken or of another network; one line that names it."""
-
-
-def make_manager(gan: ColorizationGAN, run_dir: Path, *, num_kept: int = 3) -> tf.train.CheckpointManager:
+def make_manager(gan: ColorizationGAN, run_dir: Path, *, num_kept: int = 3) -> CheckedManager:
     """Makes the manager that saves and restores everything a run needs to go on as if it had not stopped.
 
     Args:
       gan: compiled, so that its optimizers have their variables.
       run_dir: the run's folder.
       num_kept: checkpoints to keep.
+
+    Raises:
+      CheckpointError: the run has checkpoints, and all are damaged.
     """
     parts = {
         "generator": gan.generator,
@@ -51,11 +52,11 @@ def make_manager(gan: ColorizationGAN, run_dir: Path, *, num_kept: int = 3) -> t
     if gan.classifier is not None:
         parts["classifier"] = gan.classifier
     checkpoint = tf.train.Checkpoint(**parts)
-    return tf.train.CheckpointManager(checkpoint, str(run_dir / "checkpoints"), max_to_keep=num_kept)
+    return CheckedManager(checkpoint, run_dir / "checkpoints", num_kept=num_kept)
 
 
-def restore_latest(manager: tf.train.CheckpointManager) -> bool:
-    """Restores the newest checkpoint into the manager's objects.
+def restore_latest(manager: CheckedManager) -> bool:
+    """Restores the newest checkpoint that is whole, as `checkpoint_files` finds it, into the manager's objects.
 
     Returns:
       False if there is none.
@@ -115,7 +116,7 @@ def read_config(run_dir: Path) -> dict[str, Any]:
 
 
 def load_generator(run_dir: Path) -> keras.Model:
-    """Loads the averaged generator of a run's newest checkpoint.
+    """Loads the averaged generator of a run's newest checkpoint that is whole.
 
     Args:
       run_dir: folder that `python -m colorization.train` wrote.
@@ -134,14 +135,16 @@ def load_generator(run_dir: Path) -> keras.Model:
 def load_networks(run_dir: Path, **networks: keras.Model) -> None:
     """Restores networks by their names in the checkpoint (`generator`, `ema_generator`, `noise_encoder`, ...).
 
+    They come from the newest one that is whole, as `checkpoint_files` finds it.
+
     Raises:
       CheckpointError: if the run has no checkpoint or a network doesn't fit.
     """
-    path = tf.train.latest_checkpoint(str(Path(run_dir) / "checkpoints"))
+    path = find_latest(Path(run_dir) / "checkpoints")
     if path is None:
         raise CheckpointError(f"{run_dir}: no checkpoint in its checkpoints folder")
     try:
-        status = tf.train.Checkpoint(**networks).restore(path)
+        status = tf.train.Checkpoint(**networks).restore(str(path))
         status.expect_partial().assert_existing_objects_matched()
     except RESTORE_ERRORS as error:
         raise CheckpointError(f"{path}: can't be restored: {_first_line(error)}") from error

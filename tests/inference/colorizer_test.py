@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -263,6 +264,7 @@ def test_a_broken_model_is_one_clear_line(tiny_model_dir, tmp_path, damage):
         model_dir.mkdir()
     elif damage != "missing":
         shutil.copytree(tiny_model_dir, model_dir)
+        (model_dir / "1" / "assets.extra" / "checksums.json").unlink()  # as in models of older versions
     weights = model_dir / "1" / "variables" / "variables.data-00000-of-00001"
     if damage == "no info":
         (model_dir / "1" / "assets.extra" / "colorizer.json").unlink()
@@ -278,3 +280,40 @@ def test_a_broken_model_is_one_clear_line(tiny_model_dir, tmp_path, damage):
         Colorizer.load(model_dir)
     assert str(caught.value).startswith(str(model_dir))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "variables/variables.data-00000-of-00001",
+        "variables/variables.index",
+        "saved_model.pb",
+        "fingerprint.pb",
+        "assets.extra/colorizer.json",
+    ],
+)
+def test_a_missing_or_altered_file_of_a_model_is_named(tiny_model_dir, tmp_path, name):
+    shutil.copytree(tiny_model_dir / "1", tmp_path / "1")
+    path = tmp_path / "1" / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    for damaged, reason in (
+        (content, "altered since it was written (checksum differs)"),
+        (content[:-1], f"altered since it was written ({len(content) - 1} bytes instead of {len(content)})"),
+        (None, "missing"),
+    ):
+        path.unlink()
+        if damaged is not None:
+            path.write_bytes(damaged)
+        if name != "saved_model.pb" or damaged is not None:
+            with pytest.raises(ModelError) as caught:
+                Colorizer.load(tmp_path / "1")
+            assert str(caught.value) == f"{path}: {reason}"
+
+
+def test_a_damaged_list_of_checksums_is_named(tiny_model_dir, tmp_path):
+    shutil.copytree(tiny_model_dir / "1", tmp_path / "1")
+    path = tmp_path / "1" / "assets.extra" / "checksums.json"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ModelError, match="^" + re.escape(f"{path}: not a list of checksums: ")):
+        Colorizer.load(tmp_path)

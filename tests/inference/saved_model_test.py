@@ -1,8 +1,11 @@
+import hashlib
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,6 +15,8 @@ from PIL import Image
 
 from colorization import color, models
 from colorization.inference import processing, saved_model
+
+SHIPPED_DIR = Path(__file__).parents[2] / "saved_models" / "colorizer"
 
 # Loads the model where this project cannot be imported, and answers full and empty batches on all signatures.
 LOAD = """
@@ -207,6 +212,35 @@ def test_info_lies_beside_it(tiny_model_dir):
     assert info == {"z_dim": 2, "work_size": 64, "saturation": 1.0, "provenance": {"made by": "a test"}}
 
 
+def test_checksums_name_every_other_file(tiny_model_dir):
+    manifest = json.loads((tiny_model_dir / "1" / "assets.extra" / "checksums.json").read_text())
+    files = {
+        path.relative_to(tiny_model_dir / "1").as_posix()
+        for path in (tiny_model_dir / "1").rglob("*")
+        if path.is_file()
+    }
+    assert set(manifest) == files - {"assets.extra/checksums.json"} and len(manifest) == 5
+    info = (tiny_model_dir / "1" / "assets.extra" / "colorizer.json").read_bytes()
+    assert manifest["assets.extra/colorizer.json"]["sha256"] == hashlib.sha256(info).hexdigest()
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_the_shipped_models_are_what_was_exported(version):
+    version_dir = SHIPPED_DIR / version
+    assert (version_dir / saved_model.CHECKSUMS_PATH).is_file()
+    saved_model.check_files(version_dir)
+
+
+def test_altered_weights_are_not_read(tiny_model_dir, tmp_path):
+    shutil.copytree(tiny_model_dir / "1", tmp_path / "1")
+    path = tmp_path / "1" / "variables" / "variables.data-00000-of-00001"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(ValueError, match="^" + re.escape(f"{path}: altered since it was written (checksum differs)")):
+        saved_model.read_weights(tmp_path / "1", "generator")
+    saved_model.write_checksums(tmp_path / "1")
+    assert len(saved_model.read_weights(tmp_path / "1", "generator")) == 8
+
+
 def test_saturation_is_built_into_every_signature(tiny_generator, tmp_path):
     l = np.linspace(-0.5, 0.5, 2 * 32 * 32, dtype=np.float32).reshape(2, 32, 32, 1)
     plain, strong = (
@@ -237,6 +271,7 @@ def test_weights_are_read_by_name(tiny_model_dir, tiny_generator, tiny_noise_enc
 def test_weights_that_cannot_be_read_are_one_line(tiny_model_dir, tmp_path, damage, message):
     shutil.copytree(tiny_model_dir / "1", tmp_path / "1")
     path = tmp_path / "1" / "assets.extra" / "colorizer.json"
+    path.with_name("checksums.json").unlink()
     info = json.loads(path.read_text())
     names = info.pop("weights")
     if damage == "no info":

@@ -1,0 +1,1 @@
+"""Faults made on purpose: what this project survives, what it loses, and whether it says so."""

@@ -15,7 +15,7 @@ demo: .venv/runtime.stamp
 test: .venv/test.stamp .venv/chromium.stamp
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest --numprocesses=auto --dist=loadfile
 
 .venv/test.stamp: requirements-dev.txt requirements-litert.txt requirements-serve.txt .venv/runtime.stamp
 	$(PIP_INSTALL) -r requirements.txt -r requirements-litert.txt -r requirements-serve.txt -r requirements-dev.txt

@@ -1,6 +1,7 @@
 """What every HTTP request passes: size limit, token, security headers, counting. Plain ASGI, around the application."""
 
 import asyncio
+import contextlib
 import hmac
 import json
 import time
@@ -29,6 +30,7 @@ _HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 )
+_DISCARD_BYTES, _DISCARD_SECONDS = 16 << 20, 2.0
 _GUARDED = ("/colorize", "/v1/", "/metrics")  # the page, its description and the health checks are for everybody
 
 
@@ -87,7 +89,11 @@ class Guard:
             num_bytes = len(message.get("body", b""))
             num_received += num_bytes
             self._total_bytes += num_bytes
-            self._check_size(num_received)
+            try:
+                self._check_size(num_received)
+            except ServingError:
+                await _discard(receive, has_body)
+                raise
             return message
 
         headers = dict(scope["headers"])
@@ -97,6 +103,7 @@ class Guard:
             self._check_size(int(length) if length.isdigit() else 0)
             await self._app(scope, receive_within_limits, send_with_headers)
         except ServingError as error:  # found before the application saw the request
+            await _discard(receive, has_body)
             await _answer(send_with_headers, error)
         finally:
             self._total_bytes -= num_received
@@ -137,6 +144,17 @@ class Guard:
         if self._allow_cross_origin and path.startswith(_GUARDED):
             headers = [h for h in headers if h[0] != b"cross-origin-resource-policy"]
         return headers
+
+
+async def _discard(receive: Receive, has_body: bool) -> None:
+    """Takes the rest of a body, within bounds: a client that is still sending would find a reset, not the answer."""
+    num_bytes = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_DISCARD_SECONDS):
+            while not has_body and num_bytes < _DISCARD_BYTES:
+                message = await receive()
+                num_bytes += len(message.get("body", b""))
+                has_body = not message.get("more_body", False)
 
 
 async def _answer(send: Send, error: ServingError) -> None:

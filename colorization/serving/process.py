@@ -133,6 +133,8 @@ class ModelProcess:
 
     def _send(self, number: int, job: Any) -> None:
         with self._sending:
+            if self._connection.closed:
+                raise OSError("the pipe is closed")
             self._connection.send((number, job))
 
     def _receive(self) -> None:
@@ -157,6 +159,7 @@ class ModelProcess:
 
     def _die(self) -> None:
         self._is_dead = True
-        self._connection.close()
+        with self._sending:  # a thread that is at it fails soon: nobody reads any more
+            self._connection.close()
         for number in list(self._futures):
             self._settle(number, ProcessDiedError())

@@ -11,11 +11,13 @@ demo: .venv/runtime.stamp
 	$(PYTHON) -m colorization.colorize examples --output_dir=out --overwrite
 	$(PYTHON) -m examples.make_sheet examples out out/before_after.jpg
 
-# Lint, format check and the whole test suite.
+# Lint, format check and the whole test suite. The browser gets the machine, and a process, for itself: Playwright's event
+# loop stays, and asyncio cannot run another beside it.
 test: .venv/test.stamp .venv/chromium.stamp
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m pytest --numprocesses=auto --dist=loadfile
+	$(PYTHON) -m pytest --numprocesses=auto --dist=loadfile --ignore=tests/web
+	$(PYTHON) -m pytest tests/web
 
 .venv/test.stamp: requirements-dev.txt requirements-litert.txt requirements-serve.txt .venv/runtime.stamp
 	$(PIP_INSTALL) -r requirements.txt -r requirements-litert.txt -r requirements-serve.txt -r requirements-dev.txt

@@ -68,6 +68,10 @@ def test_many_photos_are_done_one_by_one_and_saved_together(studio, stub):
     downloads = []
     studio.page.on("download", lambda download: downloads.append(download))
     studio.page.get_by_role("button", name="Download all").click()
+    for _ in range(200):  # the page pauses between two, and the button is not at once disabled
+        if len(downloads) == 3:
+            break
+        studio.page.wait_for_timeout(50)
     expect(studio.page.get_by_role("button", name="Download all")).to_have_attribute("aria-disabled", "false")
     assert [download.suggested_filename for download in downloads] == [f"{i}_colour.png" for i in range(3)]
 

@@ -160,7 +160,7 @@ class Engine:
     async def _submit(self, job: ColorizeJob | PredictJob, num_bytes: int, version: int | None) -> Any:
         if self.is_draining:
             raise ServingError(Code.UNAVAILABLE, "the server is shutting down")
-        if self._process is None and self._versions.choose() is None:
+        if self._process is None and self._has_looked.is_set():
             raise ServingError(Code.UNAVAILABLE, "no version of the model is loaded")
         loop = asyncio.get_running_loop()
         request = Request(job, loop.create_future(), version, num_bytes)
@@ -217,7 +217,7 @@ class Engine:
                 for request in batch:
                     request.goes_alone = True
             else:
-                self._fail(batch, error.code, str(error))
+                self._fail(batch, error.code, str(error), http_status=error.http_status)
         except Exception:
             log.exception("a batch failed")
             self._fail(batch, Code.INTERNAL, "internal error")
@@ -228,10 +228,18 @@ class Engine:
                 self._look_now.set()
             self._dispatch()
 
-    def _fail(self, batch: list[Request], code: Code, message: str, but: list[Request] | None = None) -> None:
+    def _fail(
+        self,
+        batch: list[Request],
+        code: Code,
+        message: str,
+        *,
+        but: list[Request] | None = None,
+        http_status: int | None = None,
+    ) -> None:
         for request in batch:
             if request not in (but or []):
-                request.fail(code, message)
+                request.fail(code, message, http_status=http_status)
 
     async def _watch(self) -> None:
         """Keeps a process of the right version alive, for as long as the server runs."""

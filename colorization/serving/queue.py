@@ -32,10 +32,10 @@ class Request:
     goes_alone: bool = False
     num_deaths: int = 0
 
-    def fail(self, code: Code, message: str) -> None:
-        """Answers with an error, if there is no answer yet."""
+    def fail(self, code: Code, message: str, *, http_status: int | None = None) -> None:
+        """Answers with an error, if there is no answer yet; arguments as of ServingError."""
         if not self.future.done():
-            self.future.set_exception(ServingError(code, message))
+            self.future.set_exception(ServingError(code, message, http_status=http_status))
 
 
 class RequestQueue:

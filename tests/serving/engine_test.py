@@ -31,6 +31,8 @@ class FakeProcess:
                 self.kill()
             if job.photo.startswith(b"refuse"):
                 raise ServingError(Code.INVALID_ARGUMENT, "photo: refused")
+            if job.photo == b"too large for memory":
+                raise ServingError(Code.RESOURCE_EXHAUSTED, "not enough memory", http_status=413)
             await self._wait({b"hang": 60.0, b"slow": 0.1}.get(job.photo[:4], 0.0))
             return ColorizedPhoto([job.photo], "PNG")
         await self._wait(0.05)
@@ -125,6 +127,15 @@ def test_requests_are_answered(world):
         assert tested.signature_defs() == (1, {"serving_default": "1"})
         assert await asyncio.gather(*(paint(tested, b"%d" % i) for i in range(20))) == [b"%d" % i for i in range(20)]
         assert await paint(tested, b"refuse") is Code.INVALID_ARGUMENT
+
+    run(world, scenario)
+
+
+def test_an_error_keeps_its_http_status(world):
+    async def scenario(tested):
+        with pytest.raises(ServingError, match="^not enough memory$") as caught:
+            await tested.colorize(ColorizeJob(b"too large for memory"))
+        assert caught.value.http_status == 413  # not 429, after which clients try again
 
     run(world, scenario)
 

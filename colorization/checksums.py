@@ -6,8 +6,9 @@ A manifest is a small JSON file: for each file its size in bytes and its SHA-256
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 
 class ChecksumError(ValueError):
@@ -71,6 +72,8 @@ def _read_manifest(path: Path) -> dict[str, tuple[int, str]]:
         manifest = {name: (int(entry["size"]), str(entry["sha256"])) for name, entry in entries.items()}
         if not manifest:
             raise ValueError("it names no file")
+        if outside := [name for name in manifest if PurePath(name).is_absolute() or ".." in PurePath(name).parts]:
+            raise ValueError(f"it names {outside[0]!r}, which lies elsewhere")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ChecksumError(path, f"not a list of checksums: {_first_line(error)}") from error
     return manifest
@@ -78,6 +81,8 @@ def _read_manifest(path: Path) -> dict[str, tuple[int, str]]:
 
 def _measure(path: Path, expected_size: int | None = None) -> tuple[int, str]:
     """Size and SHA-256 of a file; no digest if the size tells already that it is not the expected one."""
+    if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
+        raise ValueError("not a file")
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if expected_size is not None and size != expected_size:

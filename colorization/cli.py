@@ -15,8 +15,11 @@ Exit statuses: 0 all done; 1 some inputs failed or the work broke off; 2 the cal
 
 import contextlib
 import gc
+import io
 import logging
+import math
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +28,23 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+# What a message about a limit ends with, by the `kind` of the ImageError; the flags of `colorize` and `archive`.
+LIMIT_ADVICE = {
+    "pixels": "; --max_megapixels sets the limit",
+    "seconds": "; --decode_seconds sets the limit",
+    "memory": "; --decode_memory_mb sets the limit",
+}
+# Apache Beam's, for `archive` and `prepare`. Here, for flags are defined before Beam is imported.
+BEAM_RUNNERS = (
+    "DirectRunner",
+    "DaskRunner",
+    "PortableRunner",
+    "FlinkRunner",
+    "SparkRunner",
+    "DataflowRunner",
+    "PrismRunner",
+)
+_FILE_ERRORS = ("ResourceExhaustedError", "PermissionDeniedError", "NotFoundError", "UnavailableError")  # TensorFlow's
 
 
 class CommandError(Exception):
@@ -61,12 +81,14 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
         except KeyboardInterrupt:
             _fail("interrupted", 130)
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # else a name that is not UTF-8 could not be printed
     absl_logging.set_verbosity(absl_logging.WARNING)  # TensorFlow's INFO lines mean nothing to a user
     absl_logging.get_absl_handler().setFormatter(logging.Formatter("%(message)s"))
     app.run(guarded, argv=None if argv is None else list(argv), flags_parser=parse)
 
 
-def start_tensorflow(device: str = "auto") -> None:
+def start_tensorflow(device: str = "auto", *, start_devices: bool = True) -> None:
     """Imports TensorFlow without its start-up chatter and makes it use one kind of device.
 
     Call it before importing anything that imports TensorFlow. TF_CPP_MIN_LOG_LEVEL alone does not silence
@@ -74,6 +96,8 @@ def start_tensorflow(device: str = "auto") -> None:
 
     Args:
       device: "auto" (a GPU if there is one), "cpu", or "gpu:N" with N from 0.
+      start_devices: whether devices are started. Workers that train together start them when they have found each
+        other, and not before.
 
     Raises:
       UsageError: no such device here.
@@ -89,7 +113,21 @@ def start_tensorflow(device: str = "auto") -> None:
             tf.config.set_visible_devices(gpus[int(device.removeprefix("gpu:"))], "GPU")
         elif device != "auto":
             raise UsageError(f"--device={device}: not found; TensorFlow sees cpu and {len(gpus)} GPUs on this machine")
-        tf.config.list_logical_devices()  # the devices speak up when they are first used
+        if start_devices:
+            tf.config.list_logical_devices()  # they speak up when they are first used
+
+
+def start_beam() -> None:
+    """Imports Apache Beam, which warns of every optional part that it does not find; call it before other such imports.
+
+    Raises:
+      UsageError: it is not installed.
+    """
+    logging.getLogger().setLevel(logging.ERROR)
+    try:
+        import apache_beam  # noqa: F401
+    except ImportError as error:
+        raise UsageError("Apache Beam is not installed: pip install -r requirements-beam.txt") from error
 
 
 @contextlib.contextmanager
@@ -138,6 +176,29 @@ def stderr_set_aside() -> Iterator[None]:
             os.close(saved)
 
 
+@contextlib.contextmanager
+def write_errors(path: str | os.PathLike) -> Iterator[None]:
+    """Makes what a disk refuses (it is full, read-only, someone else's) one line and exit status 1.
+
+    Args:
+      path: what is being written, or its folder; named where the error names no file.
+
+    Raises:
+      CommandError: for OSError, and for what TensorFlow raises in its place.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise CommandError(f"{error.filename or path}: {error.strerror or error}") from error
+    except Exception as error:
+        tf = sys.modules.get("tensorflow")  # where it is not imported, no error is one of its
+        if tf is None or not isinstance(error, tuple(getattr(tf.errors, kind) for kind in _FILE_ERRORS)):
+            raise
+        # "{{node ...}} FILE; REASON [Op:...]", and more lines of no use
+        reason = re.sub(r"^\{\{.*?\}\} | \[Op:.*", "", str(error).splitlines()[0])
+        raise CommandError(reason if str(path) in reason else f"{path}: {reason}") from error
+
+
 def _parse_flags(module: str, argv: Sequence[str]) -> list[str]:
     """absl's own parser exits 1 after a page of usage, for --help too; ours exits 2 after one line, and 0."""
     options = argv[1 : argv.index("--")] if "--" in argv else argv[1:]
@@ -146,14 +207,19 @@ def _parse_flags(module: str, argv: Sequence[str]) -> list[str]:
         print(flags.FLAGS.module_help(argv[0] if module == "__main__" else module))
         sys.exit(0)
     try:
-        return flags.FLAGS(list(argv))
-    except flags.Error as error:
+        arguments = flags.FLAGS(list(argv))
+    except (flags.Error, ValueError) as error:  # the latter for a flagfile that is no text
         _fail(" ".join(str(error).split()), 2)
     except SystemExit:  # --helpfull and its like, which exit 1
         sys.exit(0)
+    for name in flags.FLAGS:  # bounds let NaN pass
+        if isinstance(value := flags.FLAGS[name].value, float) and not math.isfinite(value):
+            _fail(f"flag --{name}={value}: must be a finite number", 2)
+    return arguments
 
 
 def _fail(message: str, exit_status: int) -> None:
     program = os.path.splitext(os.path.basename(sys.argv[0]))[0]
-    print(f"{program}: {message}", file=sys.stderr)
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)  # names of files may hold anything
+    print(f"{program}: {line}", file=sys.stderr)
     sys.exit(exit_status)

@@ -23,12 +23,12 @@ def to_srgb(pixels: np.ndarray, space: str, profile: bytes | None) -> tuple[np.n
       profile: the profile embedded in the file; a broken one or one for other pixels counts as none.
 
     Returns:
-      rgb: (H, W, 3) of the same dtype, gamma-encoded sRGB.
+      rgb: (H, W, 3) of the same dtype, gamma-encoded sRGB; a read-only view of `pixels` if those are grey and are sRGB.
       profile: the one to embed in an RGB file that is made of it, see `from_srgb`; None if there was none.
     """
     profile_space = _SPACES.get(profile[16:20]) if profile else None
     if space == "GRAY" and profile_space != "GRAY":  # grey files with an RGB profile are common
-        pixels, space = np.repeat(pixels[..., np.newaxis], 3, axis=2), "RGB"
+        pixels, space = np.broadcast_to(pixels[..., np.newaxis], (*pixels.shape, 3)), "RGB"
     if space == profile_space:
         try:
             if space != "RGB":
@@ -58,7 +58,7 @@ def from_srgb(rgb: np.ndarray, profile: bytes | None) -> np.ndarray:
 
 def _transform(pixels: np.ndarray, source: bytes, target: bytes) -> np.ndarray:
     return imagecodecs.cms_transform(
-        pixels,
+        np.ascontiguousarray(pixels),
         source,
         target,
         colorspace=_SPACES[source[16:20]].lower(),

@@ -1,11 +1,12 @@
 """Decodes and encodes image files as they are: own orientation, own colour space, own depth.
 
 Pillow does the work, except that imagecodecs reads PNG of 16 bits per channel, which Pillow cannot hold in colour, and
-writes all PNG. TIFF is in `image_tiff`.
+writes all PNG. TIFF is in `image_tiff`, but what that cannot read Pillow may.
 """
 
 import contextlib
 import dataclasses
+import io
 import logging
 import math
 import struct
@@ -16,14 +17,17 @@ from typing import Any, BinaryIO
 
 import imagecodecs
 import numpy as np
-from PIL import ExifTags, Image, PngImagePlugin
+from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
 # Libraries remark on oddities of files that they read well; errors are raised as well. A filter set once, unlike
 # warnings.catch_warnings around each call, is safe with the reading threads of a data pipeline.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 logging.getLogger("imagecodecs").setLevel(logging.CRITICAL)
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "AVIF")
+_CONVERTED_VALUES = 1 << 20  # at once, for in double precision they take eight times the memory of 8 bits
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "AVIF", "PPM")
+_WRITTEN_FORMATS = (*_FORMATS, "TIFF")
+_NEVER_READ = {"EPS"}  # Pillow calls Ghostscript for it, another program that would run what the file says
 # Chroma is what this project makes, so it is never subsampled where the format leaves the choice.
 _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": "4:4:4"},
@@ -42,7 +46,7 @@ class Raster:
       pixels: uint8 or uint16, full range: (H, W) for "GRAY", (H, W, 3) for "RGB", (H, W, 4) for "CMYK" (0: no ink).
       alpha: (H, W) of the same dtype, full range is opaque, or None.
       space: "GRAY", "RGB" or "CMYK".
-      format: "JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF" or "AVIF".
+      format: of the file to write: the one that was read, or "PNG" for those that are only read.
       icc_profile: embedded profile or None.
       orientation: EXIF orientation of `pixels`; 1 is upright, values other than 2..8 mean the same.
       exif: EXIF block with orientation 1, starting with "Exif" and two zero bytes, or None.
@@ -59,10 +63,31 @@ class Raster:
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
+class TooLargeError(ValueError):
+    """An image with more pixels than are allowed."""
+
+
 def check_size(width: int, height: int, max_pixels: int) -> None:
-    """Raises ValueError if an image of this size has more than `max_pixels` pixels."""
+    """Checks the size of an image, in pixels.
+
+    Raises:
+      TooLargeError: it has more than `max_pixels`.
+      ValueError: it has none.
+    """
+    if width < 1 or height < 1:
+        raise ValueError(f"damaged image ({width}x{height} pixels)")
     if width * height > max_pixels:
-        raise ValueError(f"{width}x{height} pixels are more than the limit of {max_pixels}")
+        raise TooLargeError(f"{width}x{height} pixels are more than the limit of {max_pixels}")
+
+
+def read_size(file: BinaryIO) -> tuple[int, int]:
+    """Reads the width and height of an image that `decode` reads; its pixels are not decoded.
+
+    Raises:
+      Exception: nearly every one there is, for damaged files.
+    """
+    with _open(file) as image:
+        return image.size
 
 
 def read_dpi(values: Any) -> dict[str, tuple[float, float]]:
@@ -75,7 +100,7 @@ def read_dpi(values: Any) -> dict[str, tuple[float, float]]:
 
 
 def decode(file: BinaryIO, *, max_pixels: int, min_short_side: int | None = None) -> Raster:
-    """Decodes an image file of any format but TIFF.
+    """Decodes an image file of any format that Pillow knows, but for EPS.
 
     Args:
       file: open for reading, at its start.
@@ -86,9 +111,9 @@ def decode(file: BinaryIO, *, max_pixels: int, min_short_side: int | None = None
       The first frame.
 
     Raises:
-      ValueError: the image is too large. Pillow and imagecodecs raise nearly every other exception for damaged files.
+      TooLargeError: as the name says. Pillow and imagecodecs raise nearly every other exception for damaged files.
     """
-    with Image.open(file, formats=_FORMATS) as image:
+    with _open(file) as image:
         check_size(*image.size, max_pixels)
         if min_short_side is not None and (scale := min_short_side / min(image.size)) < 1:
             image.draft(None, tuple(math.ceil(side * scale) for side in image.size))
@@ -101,6 +126,7 @@ def decode(file: BinaryIO, *, max_pixels: int, min_short_side: int | None = None
             file.seek(0)
             options["lossless"] = b"VP8L" in file.read(4096)
         file_format = "JPEG" if image.format == "MPO" else image.format  # a phone's JPEG with more pictures behind it
+        file_format = file_format if file_format in _WRITTEN_FORMATS else "PNG"
         profile = image.info.get("icc_profile")
         return Raster(pixels, alpha, space, file_format, profile, orientation, exif, options)
 
@@ -110,7 +136,7 @@ def encode(file: BinaryIO, raster: Raster) -> None:
 
     Args:
       file: open for writing.
-      raster: uint16 is for "PNG" only, alpha for formats that have it.
+      raster: uint16 is for "PNG" and "PPM" only, alpha for formats that have it.
 
     Raises:
       Exception: whatever the libraries raise if the format cannot hold the image or the disk fails.
@@ -119,25 +145,71 @@ def encode(file: BinaryIO, raster: Raster) -> None:
     if raster.format == "PNG":
         _encode_png(file, pixels, raster)
         return
+    if raster.format == "PPM":
+        _encode_ppm(file, raster.pixels)
+        return
     image = _quantize(pixels) if raster.format == "GIF" else Image.fromarray(pixels)
     exif_fits = raster.format != "JPEG" or len(raster.exif or b"") <= _MAX_JPEG_EXIF_BYTES
     metadata = {"exif": raster.exif if exif_fits else None, "icc_profile": raster.icc_profile}
     metadata = {key: value for key, value in metadata.items() if value is not None}
-    image.save(file, raster.format, **_SAVE_OPTIONS.get(raster.format, {}), **metadata, **raster.options)
+    # Into memory, for Pillow does not see that a full disk takes only a part of what it writes into a real file.
+    content = io.BytesIO()
+    image.save(content, raster.format, **_SAVE_OPTIONS.get(raster.format, {}), **metadata, **raster.options)
+    file.write(content.getbuffer())
+
+
+def to_uint16(values: np.ndarray) -> np.ndarray:
+    """Brings numbers of unknown range, (H, ...), to the full range of uint16.
+
+    White is the smallest of 1, 255 and 65535 that no value exceeds, or else the highest value; negative values and NaN
+    are black.
+    """
+    step = max(1, _CONVERTED_VALUES // max(1, values[0].size))
+
+    def convert(row: int) -> np.ndarray:
+        with np.errstate(invalid="ignore"):  # signalling NaN
+            rows = values[row : row + step].astype(np.float64)
+        return np.nan_to_num(rows, nan=0.0, posinf=0.0, neginf=0.0)
+
+    starts = range(0, len(values), step)
+    highest = max(convert(row).max(initial=0.0) for row in starts)
+    white = next((white for white in (1.0, 255.0, 65535.0) if highest <= white), highest)
+    full = np.empty(values.shape, np.uint16)
+    for row in starts:
+        full[row : row + step] = np.rint(convert(row).clip(0, white) * (65535 / white))
+    return full
+
+
+def _open(file: BinaryIO) -> Image.Image:
+    """Opens an image of a usual format, or else of any other that Pillow knows."""
+    try:
+        return Image.open(file, formats=_FORMATS)
+    except UnidentifiedImageError:
+        Image.init()  # loads all of Pillow's formats
+        return Image.open(file, formats=[name for name in Image.ID if name not in _NEVER_READ])
 
 
 def _split(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None, str]:
-    """Returns pixels, alpha and space, as in `Raster`, of a loaded 8-bit image."""
+    """Returns pixels, alpha and space, as in `Raster`, of a loaded image."""
     if image.has_transparency_data:
         is_gray = image.mode in ("1", "L", "LA", "La")
         *bands, alpha = image.convert("LA" if is_gray else "RGBA").split()
         pixels = np.array(bands[0] if is_gray else Image.merge("RGB", bands))
         return pixels, np.array(alpha), "GRAY" if is_gray else "RGB"
     if image.mode in ("1", "L"):
-        return np.array(image.convert("L")), None, "GRAY"
+        return np.array(_convert(image, "L")), None, "GRAY"
+    if image.mode.startswith("I"):  # Pillow's for more than 8 bits, in practice up to 16
+        return np.array(image).clip(0, 65535).astype(np.uint16), None, "GRAY"
+    if image.mode == "F":
+        return to_uint16(np.array(image)), None, "GRAY"
     if image.mode == "CMYK":
         return np.array(image), None, "CMYK"
-    return np.array(image.convert("RGB")), None, "RGB"
+    return np.array(_convert(image, "RGB")), None, "RGB"
+
+
+def _convert(image: Image.Image, mode: str) -> Image.Image:
+    """As Pillow's `convert`, which copies an image that has the mode already."""
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _decode_png16(file: BinaryIO) -> tuple[np.ndarray, np.ndarray | None, str]:
@@ -165,10 +237,18 @@ def _encode_png(file: BinaryIO, pixels: np.ndarray, raster: Raster) -> None:
     file.write(data[header_bytes:])
 
 
+def _encode_ppm(file: BinaryIO, pixels: np.ndarray) -> None:
+    height, width, _ = pixels.shape
+    file.write(b"P6\n%d %d\n%d\n" % (width, height, np.iinfo(pixels.dtype).max))
+    file.write(pixels.astype(pixels.dtype.newbyteorder(">"), copy=False).data)
+
+
 def _quantize(pixels: np.ndarray) -> Image.Image:
     """Reduces uint8 (H, W, 3 or 4) to a dithered palette image, with one index for what is transparent."""
     image = Image.fromarray(np.ascontiguousarray(pixels[..., :3]))
-    palette = image.quantize(255, method=Image.Quantize.MEDIANCUT)
+    palette = image.quantize(
+        255, method=Image.Quantize.MEDIANCUT, kmeans=1
+    )  # without it, lightness errs by half as much again
     image = image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
     if pixels.shape[2] == 4:
         image.paste(255, mask=Image.fromarray(pixels[..., 3] < 128))
@@ -194,6 +274,8 @@ def _read_exif(image: Image.Image) -> tuple[int, bytes | None]:
 def _reset_orientation(exif: bytes) -> bytes:
     """Sets the orientation of an EXIF block to 1 and unlinks its thumbnail, which shows the old picture."""
     tiff = bytearray(exif.removeprefix(_EXIF_PREFIX))
+    if tiff[:4] not in (b"II*\0", b"MM\0*"):
+        raise struct.error("not an EXIF block")
     order = "<" if tiff[:2] == b"II" else ">"
     (offset,) = struct.unpack_from(order + "L", tiff, 4)
     (num_tags,) = struct.unpack_from(order + "H", tiff, offset)

@@ -1,7 +1,8 @@
 """Reads and writes image files: orientation, colour profiles, alpha, depth, limits, atomic writes.
 
 The one door to image files for everything else. What a file is, is told by its content, never by its name: JPEG, PNG,
-WebP, BMP, GIF (first frame), AVIF (first frame) or TIFF (first page); PNG and TIFF also above 8 bits per channel.
+WebP, BMP, PPM, GIF (first frame), AVIF (first frame) or TIFF (first page); PNG, PPM and TIFF also above 8 bits per
+channel. What else Pillow reads, but for EPS, is read, too, and written as PNG.
 
 Colour management: pixels are always handed out as sRGB, so that lightness means the same for every photo.
 
@@ -19,16 +20,15 @@ import contextlib
 import dataclasses
 import io
 import os
-import secrets
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from colorization import color_profile, image_codecs, image_tiff
+from colorization.image_files import ImageError, image_errors, open_regular, replace_file
 
 MIN_MEAN_SPREAD = 4.0 / 255.0  # of a photo in colour: mean over pixels of max - min channel, of 1
 MAX_PIXELS = 50_000_000
@@ -45,10 +45,6 @@ _TO_UPRIGHT = {  # EXIF orientation -> the upright view of a (H, W, ...) array
 }
 
 
-class ImageError(ValueError):
-    """A file that cannot be read or written; the message is one line: "PATH: reason"."""
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Photo:
     """A decoded photo and what it takes to write another one like it.
@@ -56,10 +52,10 @@ class Photo:
     `dataclasses.replace(photo, rgb=other)` makes the photo to write; `other` keeps shape and dtype.
 
     Attributes:
-      rgb: (H, W, 3) uint8, or uint16 for a PNG or TIFF above 8 bits; full range, upright, gamma-encoded sRGB. Three
-        equal channels for a grey file.
+      rgb: (H, W, 3) uint8, or uint16 for files above 8 bits; full range, upright, gamma-encoded sRGB. Three equal
+        channels for a grey file: a read-only view of a single one, if nothing had to be converted.
       alpha: (H, W) of the same dtype, full range is opaque; None if the file has no transparency.
-      format: Pillow's name of the file's format: "JPEG", "PNG", "WEBP", "BMP", "GIF", "AVIF" or "TIFF".
+      format: Pillow's name of the format to write: "JPEG", "PNG", "WEBP", "BMP", "GIF", "AVIF", "PPM" or "TIFF".
       icc_profile: the profile to embed, or None. `rgb` is sRGB all the same: `write_photo` converts it.
       exif: EXIF block with orientation 1, starting with "Exif" and two zero bytes, or None.
       options: further arguments of Pillow's `save`: `dpi` (horizontal, vertical), `lossless`.
@@ -71,6 +67,20 @@ class Photo:
     icc_profile: bytes | None = None
     exif: bytes | None = None
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def read_size(path: str | os.PathLike) -> tuple[int, int]:
+    """Reads the width and height of a photo as it is stored, before orientation; its pixels are not decoded.
+
+    Raises:
+      ImageError: the file is missing, unreadable, or no image of a known format.
+    """
+    with image_errors(path, "damaged image"), open_regular(path) as file:
+        if _is_tiff(file):
+            with contextlib.suppress(Exception):
+                return image_tiff.read_size(file)
+            file.seek(0)
+        return image_codecs.read_size(file)
 
 
 def read_photo(path: str | os.PathLike, *, max_pixels: int = MAX_PIXELS) -> Photo:
@@ -86,7 +96,7 @@ def read_photo(path: str | os.PathLike, *, max_pixels: int = MAX_PIXELS) -> Phot
     Raises:
       ImageError: the file is missing, unreadable, damaged, no image of a known format, or too large.
     """
-    with _image_errors(path, "damaged image"):
+    with image_errors(path, "damaged image"):
         return _make_photo(_decode(path, max_pixels=max_pixels))
 
 
@@ -95,7 +105,7 @@ def decode_photo(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Pho
 
     What is returned and raised is as for `read_photo`.
     """
-    with _image_errors(name, "damaged image"):
+    with image_errors(name, "damaged image"):
         if not data:
             raise ValueError("the file is empty")
         return _make_photo(_decode_file(io.BytesIO(data), max_pixels=max_pixels))
@@ -115,13 +125,13 @@ def read_rgb(path: str | os.PathLike, *, max_short_side: int | None = None) -> n
     Raises:
       ImageError: as in `read_photo`.
     """
-    with _image_errors(path, "damaged image"):
+    with image_errors(path, "damaged image"):
         return _make_rgb(_decode(path, max_pixels=MAX_PIXELS, min_short_side=max_short_side), max_short_side)
 
 
 def decode_rgb(data: bytes, name: str, *, max_short_side: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """As `read_rgb`, of a file's content; errors call it `name`."""
-    with _image_errors(name, "damaged image"):
+    with image_errors(name, "damaged image"):
         raster = _decode_file(io.BytesIO(data), max_pixels=max_pixels, min_short_side=max_short_side)
         return _make_rgb(raster, max_short_side)
 
@@ -146,34 +156,30 @@ def write_photo(path: str | os.PathLike, photo: Photo) -> None:
     Raises:
       ImageError: the folder or disk refuses the file, or the format cannot hold the photo.
     """
-    path = Path(path)
-    with _image_errors(path, "cannot be written"):
-        temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-        try:
-            with open(temporary, "x+b") as file:  # open, unlike tempfile, gives the user's usual permissions
-                _encode_file(file, photo)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):  # the first error is the one to report
-                temporary.unlink()
-            raise
+    with replace_file(path) as file:
+        encode_into(file, photo, path)
+
+
+def encode_into(file: BinaryIO, photo: Photo, name: str | os.PathLike) -> None:
+    """Encodes a photo into a file open for writing, at its start; errors call it `name`.
+
+    Raises:
+      ImageError: the disk refuses the file, or the format cannot hold the photo.
+    """
+    with image_errors(name, "cannot be written"):
+        _encode_file(file, photo)
 
 
 def encode_photo(photo: Photo, name: str) -> bytes:
-    """Makes the content of the file that `write_photo` would write; errors call it `name`.
-
-    Raises:
-      ImageError: the format cannot hold the photo.
-    """
-    with _image_errors(name, "cannot be written"):
-        file = io.BytesIO()
-        _encode_file(file, photo)
-        return file.getvalue()
+    """Makes the content of the file that `write_photo` would write; errors are as in `encode_into`."""
+    file = io.BytesIO()
+    encode_into(file, photo, name)
+    return file.getvalue()
 
 
-def list_photos(paths: Iterable[str | os.PathLike], *, recursive: bool) -> list[Path]:
+def list_photos(
+    paths: Iterable[str | os.PathLike], *, recursive: bool, suffixes: frozenset[str] | None = SUFFIXES
+) -> list[Path]:
     """Lists the photos that paths stand for.
 
     Args:
@@ -189,12 +195,12 @@ def list_photos(paths: Iterable[str | os.PathLike], *, recursive: bool) -> list[
     """
     photos: list[Path] = []
     for path in map(Path, paths):
-        with _image_errors(path, "cannot be listed"):
-            photos += sorted(_walk(path, recursive)) if path.is_dir() else [path]
+        with image_errors(path, "cannot be listed"):
+            photos += sorted(_walk(path, recursive, suffixes)) if path.is_dir() else [path]
     return photos
 
 
-def _walk(root: Path, recursive: bool) -> Iterator[Path]:
+def _walk(root: Path, recursive: bool, suffixes: frozenset[str] | None) -> Iterator[Path]:
     def fail(error: OSError) -> None:
         raise ImageError(f"{error.filename}: {error.strerror}") from error
 
@@ -207,46 +213,35 @@ def _walk(root: Path, recursive: bool) -> Iterator[Path]:
         visited.add((status.st_dev, status.st_ino))
         subfolders[:] = sorted(name for name in subfolders if recursive and not name.startswith("."))
         for name in names:
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:
+            if not name.startswith(".") and (suffixes is None or os.path.splitext(name)[1].lower() in suffixes):
                 yield Path(folder, name)
 
 
-@contextlib.contextmanager
-def _image_errors(path: str | os.PathLike, failure: str) -> Iterator[None]:
-    """Turns whatever goes wrong inside into one line; `failure` introduces what a user can make nothing of."""
-    try:
-        yield
-    except ImageError:
-        raise
-    except Exception as error:  # decoders raise nearly every exception there is on damaged files
-        if isinstance(error, UnidentifiedImageError):
-            reason = "not a readable JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF image"
-        elif isinstance(error, OSError) and error.strerror:
-            reason = error.strerror
-        elif isinstance(error, OSError | ValueError | Image.DecompressionBombError):
-            reason = str(error)
-        else:
-            reason = f"{failure} ({type(error).__name__}: {error})"
-        message = f"{path}: {reason}"
-        raise ImageError("".join(c if c.isprintable() else repr(c)[1:-1] for c in message)) from error
-
-
 def _decode(path: str | os.PathLike, *, max_pixels: int, min_short_side: int | None = None) -> image_codecs.Raster:
-    status = os.stat(path)
-    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-        raise ValueError("not a file")
-    if status.st_size == 0:
-        raise ValueError("the file is empty")
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         return _decode_file(file, max_pixels=max_pixels, min_short_side=min_short_side)
 
 
 def _decode_file(file: BinaryIO, *, max_pixels: int, min_short_side: int | None = None) -> image_codecs.Raster:
+    if not _is_tiff(file):
+        return image_codecs.decode(file, max_pixels=max_pixels, min_short_side=min_short_side)
+    try:
+        return image_tiff.decode(file, max_pixels=max_pixels)
+    except (image_codecs.TooLargeError, MemoryError):
+        raise
+    except Exception:  # Pillow knows some kinds of TIFF that tifffile does not
+        file.seek(0)
+        try:
+            return image_codecs.decode(file, max_pixels=max_pixels)
+        except Exception:
+            pass
+        raise
+
+
+def _is_tiff(file: BinaryIO) -> bool:
     signature = file.read(4)
     file.seek(0)
-    if signature in image_tiff.SIGNATURES:
-        return image_tiff.decode(file, max_pixels=max_pixels)
-    return image_codecs.decode(file, max_pixels=max_pixels, min_short_side=min_short_side)
+    return signature in image_tiff.SIGNATURES
 
 
 def _make_photo(raster: image_codecs.Raster) -> Photo:
@@ -265,7 +260,7 @@ def _make_rgb(raster: image_codecs.Raster, max_short_side: int | None) -> np.nda
     if max_short_side is not None and (scale := max_short_side / min(height, width)) < 1:
         size = round(width * scale), round(height * scale)
         rgb = np.array(Image.fromarray(rgb).resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0))
-    return rgb
+    return np.ascontiguousarray(rgb)
 
 
 def _encode_file(file: BinaryIO, photo: Photo) -> None:

@@ -18,13 +18,14 @@ from PIL.ExifTags import IFD, Base
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, RESUNIT
 
-from colorization.image_codecs import Raster, check_size, read_dpi
+from colorization.image_codecs import Raster, TooLargeError, check_size, read_dpi, to_uint16
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # see image_codecs
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 _STRIP_BYTES = 1 << 20
+_MAX_BYTES_PER_PIXEL = 8  # of an image that has as many pixels as it may: four channels of 16 bits
 _SPACES = {
     PHOTOMETRIC.MINISWHITE: "GRAY",
     PHOTOMETRIC.MINISBLACK: "GRAY",
@@ -50,9 +51,8 @@ _DIRECTORY_TAGS = (IFD.Exif, IFD.GPSInfo)
 def decode(file: BinaryIO, *, max_pixels: int) -> Raster:
     """Decodes the first page of a TIFF.
 
-    1 to 8 bits per channel become uint8, 9 to 16 bits uint16. Wider integers and floating point become uint16: their
-    white is the smallest of 1, 255 and 65535 that no value exceeds, or else the highest value; negative values and NaN
-    are black.
+    1 to 8 bits per channel become uint8, 9 to 16 bits uint16. Wider integers and floating point become uint16, as
+    `image_codecs.to_uint16` says.
 
     Args:
       file: open for reading.
@@ -62,17 +62,21 @@ def decode(file: BinaryIO, *, max_pixels: int) -> Raster:
       The page, format "TIFF".
 
     Raises:
-      ValueError: the image is too large or of a kind that is not supported. tifffile raises nearly every other
-        exception for damaged files.
+      TooLargeError: as the name says.
+      ValueError: the image is of a kind that is not supported. tifffile raises nearly every other exception for
+        damaged files.
     """
     with tifffile.TiffFile(file) as tiff:
         page = tiff.pages.first
         check_size(page.imagewidth, page.imagelength, max_pixels)
+        _check_bytes(page, max_pixels)
         is_jpeg = page.photometric == PHOTOMETRIC.YCBCR and page.compression == COMPRESSION.JPEG  # decoded to RGB
         space = "RGB" if is_jpeg else _SPACES.get(page.photometric)
         if space is None or page.axes not in ("YX", "YXS", "SYX") or page.samplesperpixel > 8:
             raise ValueError(f"TIFF of kind {getattr(page.photometric, 'name', page.photometric)} is not supported")
         samples = page.asarray(maxworkers=1)
+        if not samples.size:  # without an error, for some damaged tags
+            raise ValueError("damaged image (its pixels are missing)")
         samples = np.moveaxis(samples, 0, 2) if page.axes == "SYX" else samples
         if page.photometric == PHOTOMETRIC.PALETTE:
             pixels, alpha = _look_up(samples, page.colormap), None
@@ -85,6 +89,12 @@ def decode(file: BinaryIO, *, max_pixels: int) -> Raster:
         profile = page.iccprofile
     orientation, exif = _read_exif(file)
     return Raster(pixels, alpha, space, "TIFF", profile, orientation, exif, options)
+
+
+def read_size(file: BinaryIO) -> tuple[int, int]:
+    """Reads the width and height of the first page; its pixels are not decoded."""
+    with tifffile.TiffFile(file) as tiff:
+        return tiff.pages.first.imagewidth, tiff.pages.first.imagelength
 
 
 def encode(file: BinaryIO, raster: Raster) -> None:
@@ -132,6 +142,23 @@ def _compress(rows: np.ndarray) -> bytes:
     return imagecodecs.deflate_encode(differences, level=4)  # a quarter of zlib's time at equal size
 
 
+def _check_bytes(page: tifffile.TiffPage, max_pixels: int) -> None:
+    """Checks what decoding takes, for 200 bytes can promise gigabytes.
+
+    Raises:
+      TooLargeError: it takes too much memory.
+      ValueError: nobody knows.
+    """
+    if not isinstance(page.bitspersample, int):
+        raise ValueError("TIFF whose channels differ in depth is not supported")
+    max_bytes = _MAX_BYTES_PER_PIXEL * max_pixels
+    num_bytes = page.imagewidth * page.imagelength * page.samplesperpixel * page.bitspersample // 8
+    # A tile is decoded whole, even if the image is but a corner of it.
+    tile_bytes = page.tilewidth * page.tilelength * page.samplesperpixel * page.bitspersample // 8
+    if max(num_bytes, tile_bytes) > max_bytes:
+        raise TooLargeError(f"{max(num_bytes, tile_bytes)} bytes of pixels are more than the limit of {max_bytes}")
+
+
 def _to_full_range(samples: np.ndarray, num_bits: int) -> np.ndarray:
     if samples.dtype in (np.uint8, np.uint16) and num_bits == 8 * samples.itemsize:
         return samples
@@ -139,10 +166,7 @@ def _to_full_range(samples: np.ndarray, num_bits: int) -> np.ndarray:
         dtype = np.uint8 if num_bits <= 8 else np.uint16
         table = np.rint(np.linspace(0, np.iinfo(dtype).max, 2**num_bits)).astype(dtype)
         return table[samples.astype(dtype)]
-    values = np.nan_to_num(samples.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    highest = values.max(initial=0.0)
-    white = next((white for white in (1.0, 255.0, 65535.0) if highest <= white), highest)
-    return np.rint(values.clip(0, white) * (65535 / white)).astype(np.uint16)
+    return to_uint16(samples)
 
 
 def _look_up(indices: np.ndarray, colormap: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 
 import pytest
 
@@ -102,3 +103,18 @@ def test_every_bit_of_a_small_manifest_counts(tmp_path):
         damaged = bytearray(content)
         damaged[bit // 8] ^= 1 << bit % 8
         assert json.loads(damaged) == json.loads(content)
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "sub/../../secret"])
+def test_a_manifest_that_points_elsewhere_is_refused(tmp_path, name):
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps({name: {"size": 0, "sha256": ""}}))
+    with pytest.raises(checksums.ChecksumError, match="names .*, which lies elsewhere"):
+        checksums.verify_manifest(manifest, tmp_path)
+
+
+def test_a_pipe_is_not_waited_for(manifest, tmp_path):
+    (tmp_path / "a.bin").unlink()
+    os.mkfifo(tmp_path / "a.bin")
+    with pytest.raises(checksums.ChecksumError, match="a.bin: can't be read: not a file"):
+        checksums.verify_manifest(manifest, tmp_path)

@@ -17,6 +17,7 @@ from absl import flags
 from colorization import cli
 
 _COUNT = flags.DEFINE_integer("count", 1, "How often.", lower_bound=1)
+_RATE = flags.DEFINE_float("rate", 1.0, "How fast.", lower_bound=0.0)
 _DIR = flags.DEFINE_string("dir", None, "Where.", required=True)
 
 def main(argv):
@@ -65,6 +66,10 @@ def test_main_gets_the_positional_arguments_among_flags(run):
         ([], 2, None),
         (["--dir"], 2, None),
         (["--dir=x", "--flagfile=missing"], 2, None),
+        (["--dir=x", f"--flagfile={sys.executable}"], 2, None),  # no text
+        (["--dir=x", "--rate=nan"], 2, "greet: flag --rate=nan: must be a finite number\n"),
+        (["--dir=x", "--a\nb"], 2, None),
+        (["--dir=x", "--rate=inf"], 2, "greet: flag --rate=inf: must be a finite number\n"),
     ],
 )
 def test_exit_statuses_and_one_line(run, args, status, message):
@@ -126,3 +131,33 @@ def test_what_was_set_aside_is_shown_if_an_import_fails(capfd):
         os.write(2, b"why\n")
         raise ImportError
     assert capfd.readouterr().err == "why\n"
+
+
+@pytest.mark.parametrize(
+    "error, message",
+    [
+        (OSError(28, "No space left on device", "out/a.json"), "out/a.json: No space left on device"),
+        (OSError(28, "No space left on device"), "out: No space left on device"),
+        (OSError("broken"), "out: broken"),
+    ],
+)
+def test_what_a_disk_refuses_is_one_line(error, message):
+    with pytest.raises(cli.CommandError) as caught, cli.write_errors(Path("out")):
+        raise error
+    assert str(caught.value) == message and caught.value.exit_status == 1
+
+
+def test_what_a_disk_refuses_to_tensorflow_is_one_line(tmp_path):
+    import tensorflow as tf
+
+    path = tmp_path / "none" / "x"
+    with pytest.raises(cli.CommandError) as caught, cli.write_errors(tmp_path / "other"):
+        tf.io.TFRecordWriter(str(path))
+    assert str(caught.value) == f"{tmp_path / 'other'}: {path}; No such file or directory"
+    text = "{{function_node x}} out/c_temp/part-0; No space left on device [Op:SaveV2]\nmore"
+    with pytest.raises(cli.CommandError, match="^out/c_temp/part-0; No space left on device$"), cli.write_errors("out"):
+        raise tf.errors.ResourceExhaustedError(None, None, text)
+    with pytest.raises(tf.errors.InvalidArgumentError), cli.write_errors("out"):
+        raise tf.errors.InvalidArgumentError(None, None, "a mistake of ours")
+    with pytest.raises(ValueError), cli.write_errors("out"):
+        raise ValueError

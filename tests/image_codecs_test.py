@@ -4,7 +4,7 @@ import struct
 import imagecodecs
 import numpy as np
 import pytest
-from PIL import Image, JpegImagePlugin
+from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
 from colorization import image_codecs
 from colorization.image_codecs import Raster
@@ -177,3 +177,60 @@ def test_resolution_that_no_format_can_hold_is_left_out():
     assert image_codecs.read_dpi((300, 72.5)) == {"dpi": (300.0, 72.5)}
     for values in (None, (0, 0), (72,), (float("nan"), 72), (1e9, 72), ("x", 1)):
         assert image_codecs.read_dpi(values) == {}
+
+
+@pytest.mark.parametrize("file_format, expected", [("TGA", "PNG"), ("SGI", "PNG"), ("PCX", "PNG"), ("JPEG2000", "PNG")])
+def test_what_else_pillow_reads_is_read_and_becomes_png(file_format, expected):
+    data = saved(Image.fromarray(SMOOTH), file_format)
+    raster = decode(data)
+    assert (raster.format, raster.space) == (expected, "RGB")
+    np.testing.assert_array_equal(raster.pixels, SMOOTH)
+    assert image_codecs.read_size(io.BytesIO(data)) == SMOOTH.shape[1::-1]
+
+
+def test_postscript_is_not_read():
+    """Pillow would have another program run it."""
+    data = saved(Image.fromarray(SMOOTH), "EPS")
+    with pytest.raises(UnidentifiedImageError):
+        decode(data)
+    with pytest.raises(UnidentifiedImageError):
+        image_codecs.read_size(io.BytesIO(data))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_portable_pixmaps_are_written(dtype):
+    pixels = SMOOTH.astype(dtype) * (np.iinfo(dtype).max // 255)
+    data = encode(Raster(pixels, None, "RGB", "PPM", None))
+    top = np.iinfo(dtype).max
+    assert data == b"P6\n%d %d\n%d\n" % (*SMOOTH.shape[1::-1], top) + pixels.astype(f">u{pixels.itemsize}").tobytes()
+    np.testing.assert_array_equal(Image.open(io.BytesIO(data)), SMOOTH)
+    assert decode(data).format == "PPM"
+
+
+def test_numbers_of_any_range_become_16_bits():
+    floats = Image.fromarray(np.float32([[-3, 0, 128, 255]]))
+    raster = decode(saved(floats, "PPM"))  # as PFM
+    assert raster.pixels.tolist() == [[0, 0, 128 * 257, 65535]] and raster.space == "GRAY"
+    deep = decode(b"P5\n3 1\n65535\n" + bytes([0, 0, 1, 0, 255, 255]))
+    assert deep.pixels.tolist() == [[0, 256, 65535]] and deep.pixels.dtype == np.uint16
+    values = np.array([np.nan, -1, 0.5, np.inf, 0.25])
+    assert image_codecs.to_uint16(values).tolist() == [0, 0, 32768, 0, 16384]
+    assert image_codecs.to_uint16(np.array([0, 256, 512])).tolist() == [0, 256, 512]
+    assert image_codecs.to_uint16(np.array([0, 50_000, 100_000])).tolist() == [0, 32768, 65535]
+
+
+def test_a_block_that_is_no_exif_is_not_handed_on():
+    """Pillow reads such a JPEG, and fails for the result if it has the same block."""
+    for header in (b"\xff\xff\xff\xff", b"rub*"):
+        raster = decode(saved(Image.new("RGB", (8, 6)), "JPEG", exif=b"Exif\0\0" + header + exif_block(">", 6)[10:]))
+        assert (raster.exif, raster.orientation) == (None, 1)
+
+
+def test_a_gif_keeps_its_lightness():
+    """A flat picture, with a few rows of all colours and a part that is nearly flat: 0.43 levels without k-means."""
+    rng = np.random.default_rng(0)
+    photo = np.full((90, 120, 3), (153, 99, 61), np.uint8)
+    photo[:4] = rng.integers(0, 256, (4, 120, 3))
+    photo[4:50] += rng.integers(0, 3, (46, 120, 3), np.uint8)
+    again = decode(encode(Raster(photo, None, "RGB", "GIF", None))).pixels
+    assert np.abs((again.astype(int) - photo) @ np.array([0.299, 0.587, 0.114])).mean() < 0.4

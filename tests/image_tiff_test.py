@@ -5,7 +5,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from colorization import image_tiff
+from colorization import image_codecs, image_tiff
 from colorization.image_codecs import Raster
 
 
@@ -154,3 +154,48 @@ def test_unsupported_and_damaged_files_raise():
         for length in (6, 100, len(file.getvalue()) - 20):
             with pytest.raises(Exception):  # noqa: B017 - the libraries' choice; image_io makes one kind of it
                 image_tiff.decode(io.BytesIO(file.getvalue()[:length]), max_pixels=10_000)
+
+
+def test_a_file_without_pixels_is_refused():
+    """Found by fuzzing: tifffile returns an empty array, without an error."""
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.zeros((30, 20), np.uint8), photometric="minisblack", metadata=None)
+    data = bytearray(file.getvalue())
+    width = data.index(b"\x00\x01\x04\x00\x01\x00\x00\x00\x14\x00\x00\x00")  # tag 256, one LONG, 20
+    data[width + 8] = 0
+    with pytest.raises(ValueError, match="damaged image .0x30 pixels."):
+        image_tiff.decode(io.BytesIO(data), max_pixels=10_000)
+
+
+def test_wide_values_are_converted_alike_in_pieces(monkeypatch):
+    values = RNG.uniform(-10, 300, (30, 40, 3)).astype(np.float32)
+    whole = read(values, photometric="rgb").pixels
+    monkeypatch.setattr(image_codecs, "_CONVERTED_VALUES", 500)
+    np.testing.assert_array_equal(read(values, photometric="rgb").pixels, whole)
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [{"ImageWidth": 7000, "ImageLength": 7000, "SamplesPerPixel": 7}, {"TileWidth": 65520, "TileLength": 65520}],
+    ids=["image", "tile"],
+)
+def test_a_small_file_that_promises_gigabytes_is_refused(tmp_path, tags):
+    """Pixels that are missing count as zeros, so that the file may be as small as its tags."""
+    path = tmp_path / "small.tiff"
+    tifffile.imwrite(path, np.zeros((16, 16, 3), np.float64), photometric="rgb", metadata=None, tile=(16, 16))
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        for name, value in tags.items():
+            tiff.pages.first.tags[name].overwrite(value)
+    assert path.stat().st_size < 10_000
+    with open(path, "rb") as file, pytest.raises(ValueError, match=r"\d{9,} bytes of pixels are more than the limit"):
+        image_tiff.decode(file, max_pixels=50_000_000)
+
+
+def test_channels_of_different_depths_are_refused_at_once(tmp_path):
+    """Found by fuzzing: tifffile has a tuple in place of their depth."""
+    path = tmp_path / "small.tiff"
+    tifffile.imwrite(path, np.zeros((16, 16, 3), np.uint8), photometric="rgb", metadata=None)
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        tiff.pages.first.tags["BitsPerSample"].overwrite((5, 6, 5))
+    with open(path, "rb") as file, pytest.raises(ValueError, match="channels differ in depth is not supported"):
+        image_tiff.decode(file, max_pixels=10_000)

@@ -1,12 +1,16 @@
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
 
+from colorization import image_io
 from colorization.inference import saved_model
 
 ROOT = Path(__file__).parents[1]
@@ -63,12 +67,61 @@ def test_a_folder_is_colorized_and_failures_are_named(photos, tmp_path, tiny_mod
     # Again: what exists is refused, and nothing in output_dir has become an input.
     before = (output_dir / "turned.jpg").read_bytes()
     (output_dir / "sub" / "glass.png").unlink()
+    leftover = output_dir / "sub" / ".0123456789abcdef.tmp"  # of a process that was killed hours ago
+    leftover.write_bytes(b"half a photo")
+    os.utime(leftover, (0, 0))
     done = run_colorize(*args, "--saturation=0")
+    assert not leftover.exists()
     assert done.returncode == 1
     assert done.stdout == f"1 of 4 photos colorized into {output_dir}\n"
     assert f"{photos}/turned.jpg: {output_dir}/turned.jpg exists; --overwrite replaces it" in done.stderr.splitlines()
     assert (output_dir / "turned.jpg").read_bytes() == before
     assert np.ptp(np.array(Image.open(output_dir / "sub" / "glass.png"))[..., :3].astype(int), axis=-1).max() == 0
+
+
+def test_hostile_files_are_named_and_change_nothing_for_the_others(tmp_path, tiny_model_dir):
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    for name in (
+        "with spaces.jpg",
+        "größe 日本.png",
+        os.fsdecode(b"bytes \xff.gif"),
+        "no suffix",
+        "image.jpg%3Fts%3D1",
+    ):
+        save_photo(good / name, format="PNG")
+    Image.fromarray(np.float32([[0, 64, 128, 255]] * 5)).save(good / "floats.pfm", format="PPM")
+    shutil.copytree(good, bad)
+    save_photo(bad / "large.png", size=(120, 100))
+    cut = (bad / "large.png").read_bytes()[:2000]
+    (bad / "cut.png").write_bytes(cut)
+    (bad / "header.gif").write_bytes(b"GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\x02")
+    (bad / "text.jpg").write_text("no photo")
+    (bad / "new\nline.png").touch()
+    (bad / "notes.txt").write_text("no photo")
+    (bad / "loop.png").symlink_to("loop.png")
+    (bad / "round").symlink_to(".")
+    os.mkfifo(bad / "pipe.png")
+    expected = {
+        "large.png": "120x100 pixels are more than the limit of 5000; --max_megapixels sets the limit",
+        "cut.png": "",  # told by the decoder
+        "header.gif": "65535x65535 pixels are more than the limit of 5000; --max_megapixels sets the limit",
+        "text.jpg": "not a readable JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF image",
+        "new\\nline.png": "the file is empty",
+        "notes.txt": "not a readable JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF image; left out",
+        "loop.png": "Too many levels of symbolic links",
+        "pipe.png": "not a file",
+    }
+    options = [f"--model_dir={tiny_model_dir}", "--recursive", "--max_megapixels=0.005"]
+    done = run_colorize(bad, f"--output_dir={tmp_path / 'out'}", *options)
+    assert done.returncode == 1
+    assert done.stdout == f"6 of 13 photos colorized into {tmp_path / 'out'}\n"
+    lines = dict(line.removeprefix(f"{bad}/").split(": ", 1) for line in done.stderr.splitlines())
+    assert lines.pop("cut.png") and lines == {name: text for name, text in expected.items() if text}
+
+    alone = run_colorize(good, f"--output_dir={tmp_path / 'alone'}", *options)
+    assert (alone.returncode, alone.stderr) == (0, "")
+    contents = [{path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("out", "alone")]
+    assert contents[0] == contents[1] and set(contents[0]) == {path.name for path in good.iterdir()}
 
 
 def test_samples_differ_and_depend_on_the_seed(photos, tmp_path, tiny_model_dir):
@@ -183,3 +236,85 @@ def test_a_wrong_call_is_one_line_and_status_2(photos, tmp_path, monkeypatch, ar
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"colorize: {message}") and done.stderr.count("\n") == 1
     assert not list(tmp_path.glob("out/*"))
+
+
+# A run of the command that must end without TensorFlow and Keras; it prints which of them it finds.
+WITHOUT_TENSORFLOW = """
+import sys
+from colorization import cli, colorize
+sys.argv[0] = "colorize"
+try:
+    cli.run(colorize.main)
+finally:
+    print({"tensorflow", "keras", "tensorflow_io"} & set(sys.modules))
+"""
+
+
+def run_without_tensorflow(*args):
+    command = [sys.executable, "-c", WITHOUT_TENSORFLOW, *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+
+
+@pytest.fixture(scope="module")
+def by_tensorflow(tmp_path_factory):
+    """Calls by name, and the folder with their results of the default runtime and the shipped model."""
+    folder = tmp_path_factory.mktemp("by_tensorflow")
+    photos, hints = folder / "photos", folder / "hints.json"
+    save_photo(photos / "grey.png")
+    save_photo(photos / "sub" / "glass.webp", mode="RGB", lossless=True)
+    deep = np.random.default_rng(0).integers(0, 65536, (40, 60), np.uint16)
+    (photos / "deep.png").write_bytes(imagecodecs.png_encode(deep))
+    (photos / "empty.png").touch()
+    hints.write_text('[{"x": 8, "y": 31, "color": "#ff0000", "radius": 6}]')
+    calls = {
+        "folder": [photos, "--recursive"],
+        "samples": [photos / "grey.png", "--num_samples=2", "--seed=5", f"--hints={hints}"],
+    }
+    for name, args in calls.items():
+        assert run_colorize(*args, f"--output_dir={folder / name}").returncode == (name == "folder")
+    return calls, folder
+
+
+@pytest.mark.parametrize("runtime", ["litert", "onnx"])
+def test_other_runtimes_give_the_same_pictures_without_tensorflow(by_tensorflow, tmp_path, runtime):
+    """At most 2 levels of 255 apart, 0.1 on average."""
+    calls, expected_dir = by_tensorflow
+    for name, args in calls.items():
+        done = run_without_tensorflow(*args, f"--output_dir={tmp_path / name}", f"--runtime={runtime}")
+        assert done.returncode == (name == "folder") and done.stdout.endswith("set()\n")
+        assert done.stderr == ("" if name == "samples" else f"{args[0]}/empty.png: the file is empty\n")
+        paths = [path.relative_to(expected_dir) for path in (expected_dir / name).rglob("*.*")]
+        assert len(paths) == {"folder": 3, "samples": 2}[name]
+        for path in paths:
+            actual, expected = (image_io.read_photo(root / path).rgb for root in (tmp_path, expected_dir))
+            assert actual.dtype == expected.dtype
+            difference = np.abs(actual.astype(int) - expected) / (np.iinfo(expected.dtype).max // 255)
+            assert difference.max() <= (12 if path.suffix == ".webp" else 2)  # which is written with losses
+            assert difference.mean() < 0.1
+
+
+@pytest.mark.parametrize(
+    "args, message",
+    [
+        (["--runtime=torch"], "flag --runtime=torch: value should be one of <tensorflow|litert|onnx|openvino>"),
+        (["--runtime=litert", "--device=gpu:0"], "--device=gpu:0: --runtime=litert runs on the CPU"),
+        (["--runtime=litert", "--model_dir=saved_models/colorizer"], "saved_models/colorizer: no colorizer_steer_..."),
+        (
+            ["--runtime=openvino"],
+            f"{ROOT}/saved_models/colorizer_openvino: no colorizer_steer_..._any.xml there; it is",
+        ),
+        (
+            ["--runtime=litert", "--model_dir=CHROMA", "--num_samples=2"],
+            "CHROMA: this model takes no noise, so it gives no samples",
+        ),
+    ],
+)
+def test_what_a_runtime_cannot_do_is_one_line_and_status_2(photos, tmp_path, args, message):
+    chroma = tmp_path / "colorizer_chroma_float32_any.tflite"
+    shutil.copy(ROOT / "saved_models" / "colorizer_litert" / "colorizer_steer_float32_any.tflite", chroma)
+    info = {"flavour": "chroma", "image_size": None, "work_size": 160}  # its description alone is looked at
+    chroma.with_suffix(".json").write_text(json.dumps(info))
+    args, message = [arg.replace("CHROMA", str(chroma)) for arg in args], message.replace("CHROMA", str(chroma))
+    done = run_colorize(photos / "turned.jpg", f"--output_dir={tmp_path / 'out'}", *args)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"colorize: {message}") and done.stderr.count("\n") == 1

@@ -7,19 +7,26 @@ At constant L* the luminance Y is constant, so in linear light every sRGB channe
 value at full chroma, and how far along it the channel leaves [0, 1] has a closed form. Lab chroma is not quite linear
 in that fraction, so a small rest is left for the clipping: for chroma drawn uniformly from [-88, 88] the mean shift of
 lightness is 0.06 L* and the largest 1.2.
+
+Written once for both kinds of arrays: in the operations that NumPy and TensorFlow call by the same names.
 """
 
-import functools
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tensorflow as tf
 
-from colorization import color
+from colorization import color_numpy
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+# Linear sRGB of X, Y and Z, each relative to white: one row for each of X, Y, Z.
+_X_ROW, _, _Z_ROW = (color_numpy.LINEAR_RGB_OF_XYZ * color_numpy.WHITE).T
 _EPSILON = 1e-9  # a channel that does not move with chroma (grey) never leaves [0, 1]
 
 
-def limit_chroma(l: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
+def limit_chroma(l: "np.ndarray | tf.Tensor", ab: "np.ndarray | tf.Tensor") -> "np.ndarray | tf.Tensor":
     """Scales chroma down to what sRGB can show at this lightness.
 
     Args:
@@ -27,33 +34,30 @@ def limit_chroma(l: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
       ab: float32 (..., 2), any range.
 
     Returns:
-      ab: float32 (..., 2), of the same hue and at most the same chroma.
+      ab: float32 (..., 2), of the same hue and at most the same chroma; a NumPy array if both arguments are, which
+        needs no TensorFlow.
     """
-    lab = color.join_lab(l, ab)
-    f_y = (lab[..., :1] + 16.0) / 116.0  # CIE 15:2004: L* = 116 f(Y) - 16, a* = 500 (f(X) - f(Y)), ...
-    y = _decompress(f_y)
-    x_moved = _decompress(f_y + lab[..., 1:2] / 500.0) - y
-    z_moved = _decompress(f_y - lab[..., 2:3] / 200.0) - y
-    x_row, _, z_row = _linear_rgb_of_xyz()
-    rgb_moved = x_moved * x_row + z_moved * z_row  # (..., 3): linear light minus that of grey
-    room = tf.where(rgb_moved > 0.0, 1.0 - y, y) / tf.maximum(tf.abs(rgb_moved), _EPSILON)
-    return ab * tf.clip_by_value(tf.reduce_min(room, axis=-1, keepdims=True), 0.0, 1.0)
+    xp = _find_module(l, ab)
+    f_y = (l * color_numpy.L_SCALE + color_numpy.L_CENTER + 16.0) / 116.0  # CIE 15:2004: L* = 116 f(Y) - 16,
+    y = _decompress(f_y, xp)  # a* = 500 (f(X) - f(Y)), b* = 200 (f(Y) - f(Z))
+    x_moved = _decompress(f_y + ab[..., 0:1] * color_numpy.AB_SCALE / 500.0, xp) - y
+    z_moved = _decompress(f_y - ab[..., 1:2] * color_numpy.AB_SCALE / 200.0, xp) - y
+    rgb_moved = x_moved * _X_ROW + z_moved * _Z_ROW  # (..., 3): linear light minus that of grey
+    room = xp.where(rgb_moved > 0.0, 1.0 - y, y) / xp.maximum(xp.abs(rgb_moved), _EPSILON)
+    room_of_all = xp.minimum(xp.minimum(room[..., 0:1], room[..., 1:2]), room[..., 2:3])
+    return ab * xp.minimum(xp.maximum(room_of_all, 0.0), 1.0)
 
 
-def _decompress(f: tf.Tensor) -> tf.Tensor:
+def _find_module(*arrays: "np.ndarray | tf.Tensor") -> ModuleType:
+    """numpy for its arrays, else tensorflow."""
+    if all(isinstance(array, np.ndarray) for array in arrays):
+        return np
+    import tensorflow as tf
+
+    return tf
+
+
+def _decompress(f: "np.ndarray | tf.Tensor", xp: ModuleType) -> "np.ndarray | tf.Tensor":
     """The inverse of CIELAB's f: relative X, Y or Z."""
     delta = 6.0 / 29.0
-    return tf.where(f > delta, f * f * f, 3.0 * delta * delta * (f - 4.0 / 29.0))
-
-
-@functools.cache
-def _linear_rgb_of_xyz() -> np.ndarray:
-    """Linear sRGB of X, Y and Z, each relative to white: float32 (3, 3), one row for each of X, Y, Z.
-
-    Read off the primaries' Lab values, so that `color.py` stays the only file that knows the matrix.
-    """
-    with tf.init_scope():  # eagerly, also while a graph is traced
-        lightness, a, b = np.split(color.rgb_to_lab(np.eye(3, dtype=np.float32)[:, None]).numpy()[:, 0], 3, axis=-1)
-        f_y = (lightness + 16.0) / 116.0
-        xyz = _decompress(np.hstack([f_y + a / 500.0, f_y, f_y - b / 200.0])).numpy()
-    return np.linalg.inv(xyz)
+    return xp.where(f > delta, f * f * f, 3.0 * delta * delta * (f - 4.0 / 29.0))

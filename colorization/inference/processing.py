@@ -8,10 +8,9 @@ import tensorflow as tf
 
 from colorization import color
 from colorization.inference import gamut
+from colorization.inference.numpy_backend import MAX_LONG_SIDE, STRIDE
 
-STRIDE = 32  # work shapes are multiples of it: no stretching inside the network, and few shapes to batch
 _HINT_REACH = 6  # work pixels from a hinted pixel at which the correction of its colour has faded out
-_MAX_LONG_SIDE = 4  # in work sizes; longer photos are shrunk further
 
 
 def work_shape(height: tf.Tensor, width: tf.Tensor, work_size: int) -> tf.Tensor:
@@ -29,7 +28,7 @@ def work_shape(height: tf.Tensor, width: tf.Tensor, work_size: int) -> tf.Tensor
       int32 (2,): height and width, each a multiple of `STRIDE`.
     """
     shape = tf.cast(tf.stack([height, width]), tf.float32)
-    scale = work_size * tf.minimum(1.0 / tf.reduce_min(shape), _MAX_LONG_SIDE / tf.reduce_max(shape))
+    scale = work_size * tf.minimum(1.0 / tf.reduce_min(shape), MAX_LONG_SIDE / tf.reduce_max(shape))
     return STRIDE * tf.maximum(1, tf.cast(tf.round(shape * scale / STRIDE), tf.int32))
 
 

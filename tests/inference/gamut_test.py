@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from colorization import color
 from colorization.inference import gamut
@@ -51,3 +52,11 @@ def test_black_white_and_grey_have_no_chroma_to_limit():
     l = np.array([-1.0, 1.0, -1.0, 0.0, 1.0], np.float32)[:, None, None]
     ab = np.array([[0.5, 0.2], [-0.5, 0.2], [0, 0], [0, 0], [0, 0]], np.float32)[:, None]
     np.testing.assert_allclose(gamut.limit_chroma(l, ab), np.zeros_like(ab), atol=1e-4)
+
+
+def test_both_kinds_of_arrays_give_the_same():
+    l, ab = draw(-1, 1, 0.8)
+    limited, expected = gamut.limit_chroma(l, ab), gamut.limit_chroma(tf.constant(l), tf.constant(ab))
+    assert isinstance(limited, np.ndarray) and limited.dtype == np.float32
+    assert isinstance(expected, tf.Tensor)
+    np.testing.assert_allclose(limited, expected, atol=1e-6)

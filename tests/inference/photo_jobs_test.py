@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from colorization.inference.photo_jobs import plan_jobs
+from colorization.inference.photo_jobs import PhotoJob, find_obstacle, plan_jobs
 
 
 @pytest.fixture
@@ -21,13 +21,18 @@ def plan(*paths, output_dir="out", recursive=False, num_samples=1):
 
 
 def test_files_keep_their_name_and_folders_their_tree(tree):
-    assert plan("c.jpg", "photos") == {"c.jpg": ["out/c.jpg"], "photos/a.jpg": ["out/a.jpg"]}
+    assert plan("c.jpg", "photos") == {
+        "c.jpg": ["out/c.jpg"],
+        "photos/a.jpg": ["out/a.jpg"],
+        "photos/notes.txt": ["out/notes.txt"],
+    }
     assert plan("photos/sub/b.png", "photos/a.jpg") == {
         "photos/sub/b.png": ["out/b.png"],
         "photos/a.jpg": ["out/a.jpg"],
     }
     assert plan("photos", recursive=True) == {
         "photos/a.jpg": ["out/a.jpg"],
+        "photos/notes.txt": ["out/notes.txt"],
         "photos/sub/b.png": ["out/sub/b.png"],
     }
 
@@ -41,8 +46,44 @@ def test_results_inside_an_input_folder_are_no_inputs(tree):
     Path("photos/out/a.jpg").touch()
     assert plan("photos", output_dir="photos/out", recursive=True) == {
         "photos/a.jpg": ["photos/out/a.jpg"],
+        "photos/notes.txt": ["photos/out/notes.txt"],
         "photos/sub/b.png": ["photos/out/sub/b.png"],
     }
+
+
+def test_only_the_names_of_files_in_folders_promise_nothing(tree):
+    Path("photos/IMG_1.JPG").touch()
+    jobs = plan_jobs(["photos"], "out", recursive=False, num_samples=2)
+    assert {job.photo.name: job.is_guess for job in jobs} == {"a.jpg": False, "IMG_1.JPG": False, "notes.txt": True}
+    (named,) = plan_jobs(["photos/notes.txt"], "out", recursive=False, num_samples=1)
+    assert not named.is_guess
+
+
+def test_links_that_go_in_circles_are_left_to_the_reader(tree):
+    Path("photos/loop.jpg").symlink_to("loop.jpg")
+    Path("photos/sub/up").symlink_to("..")
+    assert plan("photos", output_dir="photos/out", recursive=True).keys() == {
+        "photos/a.jpg",
+        "photos/loop.jpg",
+        "photos/notes.txt",
+        "photos/sub/b.png",
+    }
+
+
+@pytest.mark.parametrize(
+    "output, overwrite, obstacle",
+    [
+        ("out/c.jpg", False, None),
+        ("photos/a.jpg", False, "c.jpg: photos/a.jpg exists; --overwrite replaces it"),
+        ("photos/a.jpg", True, None),
+        ("photos/sub", True, "c.jpg: photos/sub is a folder"),
+        ("photos/a.jpg/x/c.jpg", True, "c.jpg: photos/a.jpg is no folder"),
+        ("broken", False, "c.jpg: broken exists; --overwrite replaces it"),
+    ],
+)
+def test_obstacles_are_found_before(tree, output, overwrite, obstacle):
+    Path("broken").symlink_to("nowhere")
+    assert find_obstacle(PhotoJob(Path("c.jpg"), (Path(output),)), overwrite=overwrite) == obstacle
 
 
 def test_an_input_folder_inside_the_output_folder_is_read(tree):

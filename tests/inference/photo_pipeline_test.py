@@ -9,6 +9,7 @@ from colorization import image_io
 from colorization.inference import photo_pipeline
 from colorization.inference.hints import Hint
 from colorization.inference.photo_jobs import PhotoJob
+from colorization.isolation.photo_files import PhotoFiles
 
 
 class FakeColorizer:
@@ -23,11 +24,12 @@ class FakeColorizer:
     def draw_z(self, num_samples, seed):
         return np.arange(1, num_samples + 1) + seed
 
-    def colorize_batch(self, photos, *, z, saturation, hints):
+    def colorize_batch(self, photos, *, z, saturation, hints, out):
         assert saturation == 0.5
         self.batches.append(len(photos))
         added = 1 if z is None else 10 * z
-        return [photo + np.uint8(added + 2 * len(points)) for photo, points in zip(photos, hints, strict=True)]
+        for photo, points, result in zip(photos, hints, out, strict=True):
+            result[:] = photo + np.uint8(added + 2 * len(points))
 
 
 def make_jobs(tmp_path, num_photos, num_samples=1, size=(4, 3)):
@@ -40,11 +42,21 @@ def make_jobs(tmp_path, num_photos, num_samples=1, size=(4, 3)):
     return jobs
 
 
-def run(jobs, **options):
-    """All outcomes, and the batches that the network saw."""
+class PlainFiles:
+    """Reads and writes without processes of their own."""
+
+    read = staticmethod(image_io.read_photo)
+    write = staticmethod(image_io.write_photo)
+
+    def close(self):
+        pass
+
+
+def run(jobs, files=None, **options):
+    """All outcomes, with the words of errors, and the batches that the network saw."""
     colorizer = FakeColorizer()
-    outcomes = list(photo_pipeline.colorize_jobs(jobs, lambda: colorizer, saturation=0.5, **options))
-    return outcomes, colorizer.batches
+    outcomes = photo_pipeline.colorize_jobs(jobs, lambda: colorizer, files or PlainFiles(), saturation=0.5, **options)
+    return [(job, error and str(error)) for job, error in outcomes], colorizer.batches
 
 
 def read_level(path):
@@ -54,7 +66,8 @@ def read_level(path):
 
 def test_every_photo_is_written(tmp_path):
     jobs = make_jobs(tmp_path, 7)
-    outcomes, batches = run(jobs, batch_size=3)
+    with PhotoFiles() as files:
+        outcomes, batches = run(jobs, files, batch_size=3)
     assert outcomes == [(job, None) for job in jobs]
     assert batches == [3, 3, 1]
     assert [read_level(job.outputs[0]) for job in jobs] == [1, 2, 3, 4, 5, 6, 7]
@@ -113,7 +126,6 @@ def test_waiting_photos_are_bounded(tmp_path, monkeypatch):
     """However many photos there are, few are decoded ahead of the network, and few wait to be written."""
     monkeypatch.setattr(photo_pipeline, "_WAITING_PIXELS", 24)  # two photos of 4 x 3
     alive, most, lock = 0, 0, threading.Lock()
-    read_photo, write = image_io.read_photo, photo_pipeline._write
 
     def count(change):
         nonlocal alive, most
@@ -121,17 +133,16 @@ def test_waiting_photos_are_bounded(tmp_path, monkeypatch):
             alive += change
             most = max(most, alive)
 
-    def counting_read(path):
-        count(1)
-        return read_photo(path)
+    class CountingFiles(PlainFiles):
+        def read(self, path):
+            count(1)
+            return image_io.read_photo(path)
 
-    def counting_write(path, photo):
-        write(path, photo)
-        count(-1)
+        def write(self, path, photo):
+            image_io.write_photo(path, photo)
+            count(-1)
 
-    monkeypatch.setattr(image_io, "read_photo", counting_read)
-    monkeypatch.setattr(photo_pipeline, "_write", counting_write)
-    outcomes, _ = run(make_jobs(tmp_path, 40), batch_size=2)
+    outcomes, _ = run(make_jobs(tmp_path, 40), CountingFiles(), batch_size=2)
     assert len(outcomes) == 40 and alive == 0
     assert most <= 3 + 2 + 1 + 3  # decoded ahead, in the batch, read for the next one, being written
 
@@ -141,5 +152,5 @@ def test_a_model_that_cannot_be_loaded_stops_it(tmp_path):
         raise ValueError("no model")
 
     with pytest.raises(ValueError, match="no model"):
-        list(photo_pipeline.colorize_jobs(make_jobs(tmp_path, 40), load))
+        list(photo_pipeline.colorize_jobs(make_jobs(tmp_path, 40), load, PlainFiles()))
     assert not (tmp_path / "out").exists()

@@ -1,8 +1,8 @@
 """sRGB <-> CIELAB and the normalization that the networks see.
 
-The only file that knows the constants. The conversion itself is `tfio.experimental.color` (D65, 2 degree
-observer, the same matrices as scikit-image): plain TensorFlow ops, so it runs eagerly, inside tf.data, under
-XLA and inside a SavedModel without custom ops.
+Of this project, only `color_numpy.py`, its twin for NumPy arrays, knows the constants. The conversion itself is
+`tfio.experimental.color` (D65, 2 degree observer, the same matrices as scikit-image): plain TensorFlow ops, so it runs
+eagerly, inside tf.data, under XLA and inside a SavedModel without custom ops.
 
 Names, shapes and ranges used in the whole project (B may be absent):
 
@@ -20,14 +20,12 @@ import warnings
 
 import tensorflow as tf
 
+from colorization.color_numpy import AB_SCALE, L_CENTER, L_SCALE
+
 with warnings.catch_warnings():
     # Its native library does not load on TensorFlow 2.21 and says so on import; the colour ops are pure Python.
     warnings.simplefilter("ignore")
     import tensorflow_io as tfio
-
-L_CENTER = 50.0  # L* that maps to l = 0
-L_SCALE = 50.0  # L* units for l = 1
-AB_SCALE = 110.0  # a* or b* units for ab = 1; sRGB reaches 107.9
 
 
 def rgb_to_lab(rgb: tf.Tensor) -> tf.Tensor:

@@ -4,7 +4,7 @@
 
 The next version number under --export_dir is taken; its folder is printed.
 
-Exit status: 0 exported; 2 the call is wrong, for example --run_dir holds no checkpoint.
+Exit status: 0 exported; 1 the disk refused it; 2 the call is wrong, for example --run_dir holds no checkpoint.
 """
 
 import os
@@ -44,14 +44,15 @@ def main(argv: list[str]) -> int:
         config = checkpoints.read_config(run_dir)
         noise_encoder = models.build_noise_encoder(z_dim=config["flags"]["z_dim"])
         checkpoints.load_networks(run_dir, noise_encoder=noise_encoder)
-        version_dir = saved_model.export_saved_model(
-            generator,
-            _EXPORT_DIR.value,
-            noise_encoder=noise_encoder,
-            work_size=_WORK_SIZE.value,
-            saturation=_SATURATION.value,
-            provenance={"generator": generator.name, "training": _without_folders(config)},
-        )
+        with cli.write_errors(_EXPORT_DIR.value):
+            version_dir = saved_model.export_saved_model(
+                generator,
+                _EXPORT_DIR.value,
+                noise_encoder=noise_encoder,
+                work_size=_WORK_SIZE.value,
+                saturation=_SATURATION.value,
+                provenance={"generator": generator.name, "training": _without_folders(config)},
+            )
     except (ValueError, OSError) as error:
         raise cli.UsageError(str(error)) from error
     print(version_dir)

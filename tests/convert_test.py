@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +9,8 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
-from colorization import convert
-from colorization.inference import tflite_metadata
+from colorization import Colorizer, Hint, checksums, convert
+from colorization.inference import converted, tflite_metadata
 
 ROOT = Path(__file__).parents[1]
 
@@ -18,8 +19,8 @@ STRICT = """
 import sys
 from colorization import cli, convert
 cli.start_tensorflow("cpu")
-from colorization.inference import tflite_report
-tflite_report.MAX_PSNR_CHANGE["dynamic"] = -1.0
+from colorization.inference import conversion_report
+conversion_report.MAX_PSNR_CHANGE["dynamic"] = -1.0
 sys.argv[0] = "convert"
 cli.run(convert.main)
 """
@@ -60,7 +61,8 @@ def test_a_float_model_is_written_with_its_words_and_numbers(tiny_model_dir, tmp
     )
     assert (done.returncode, done.stderr) == (0, "")
     path = output_dir / "colorizer_rgb_float16_48x64.tflite"
-    assert sorted(output_dir.iterdir()) == [path.with_suffix(".json"), path]
+    assert set(output_dir.iterdir()) == {path, converted.info_path(path), converted.manifest_path(path)}
+    checksums.verify_manifest(converted.manifest_path(path), output_dir)
     lines = done.stdout.splitlines()
     assert lines[0] == "against the SavedModel, 2 photos:" and lines[-1] == f"wrote {path}"
     content = path.read_bytes()
@@ -93,6 +95,34 @@ def test_int8_is_calibrated_on_given_photos_and_broken_ones_are_named(tiny_model
     assert "estimated for the 8 that are grey" in done.stdout  # the example photos
 
 
+@pytest.mark.parametrize("format_name", ["onnx", "openvino"])
+def test_a_model_for_another_runtime_colorizes(tiny_model_dir, tmp_path, photos_dir, format_name):
+    done = run_convert(
+        f"--model_dir={tiny_model_dir}",
+        f"--output_dir={tmp_path / 'out'}",
+        f"--format={format_name}",
+        "--flavour=steer",
+        "--quantization=float32",
+        f"--val_dir={photos_dir}",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    (path,) = tmp_path.glob("out/colorizer_steer_float32_any.*[lx]")  # .xml or .onnx
+    manifest = json.loads(converted.manifest_path(path).read_text())
+    assert len(manifest) == {"onnx": 3, "openvino": 5}[format_name]
+    assert {file.name for file in path.parent.iterdir()} == {*manifest, converted.manifest_path(path).name}
+    numbers = json.loads(converted.info_path(path).read_text())
+    assert numbers["report"]["runtime"] == format_name and abs(numbers["report"]["psnr_lost"]) < 0.05
+    photo, reference = make_photo(60, 90), np.asarray(Image.open(photos_dir / "1.png"))
+    colorizer, original = Colorizer.load(path.parent, runtime=format_name), Colorizer.load(tiny_model_dir)
+    for options in ({}, {"seed": 1}, {"hints": [Hint(9, 9, (255, 0, 0), 9)]}, {"reference": reference}):
+        difference = np.abs(colorizer.colorize(photo, **options).astype(int) - original.colorize(photo, **options))
+        assert difference.max() <= 2 and difference.mean() < 0.1
+
+
+def make_photo(height, width):
+    return np.random.default_rng(0).integers(0, 256, (height, width), np.uint8)
+
+
 def test_a_conversion_outside_its_limit_is_not_written(tiny_model_dir, tmp_path, photos_dir):
     done = run_convert(
         f"--model_dir={tiny_model_dir}",
@@ -119,6 +149,12 @@ def test_a_conversion_outside_its_limit_is_not_written(tiny_model_dir, tmp_path,
         (["--quantization=int8", "--calibration_dir=flags"], "--calibration_dir: flags: no photos found"),
         (["--quantization=int8", "photo.jpg"], "photo.jpg: unexpected argument; the model goes into --model_dir"),
         (["--quantization=float32", "--model_dir=docs"], "docs: no model found: "),
+        (["--quantization=int8", "--flavour=steer"], "--quantization=int8: --flavour=steer can't have it;"),
+        (["--quantization=dynamic", "--format=onnx"], "--quantization=dynamic is for --format=tflite;"),
+        (
+            ["--quantization=float32", "--format=openvino", "--image_size=any"],
+            "--image_size=any: OpenVINO can't run rgb of any size; give it one",
+        ),
         ([], "flag --quantization=None: Flag --quantization must have a value other than None."),
     ],
 )
@@ -154,3 +190,35 @@ def test_few_photos_are_joined_by_their_quarters():
     np.testing.assert_array_equal(pieces[2], photo[:2, 3:])
     np.testing.assert_array_equal(pieces[3], photo[3:, :3])
     assert len(list(convert._cut_pieces([photo], at_least=1))) == 1
+
+
+def _finish(folder, path, content):
+    """What the command does with a model in a folder of its own, `content` standing for all of it."""
+    folder.mkdir()
+    (folder / path.name).write_text(content)
+    convert._finish(folder / path.name, path, {"of": content})
+
+
+@pytest.mark.parametrize("num_renames", [0, 1, 2])
+def test_stopped_halfway_a_model_never_stands_beside_the_description_of_another(tmp_path, monkeypatch, num_renames):
+    path = tmp_path / "model.tflite"
+    _finish(tmp_path / "first", path, "old")
+    renames = []
+
+    def rename_or_die(source, target):
+        if Path(target).parent == tmp_path:
+            if len(renames) == num_renames:
+                raise KeyboardInterrupt  # as good as a kill: nobody cleans up
+            renames.append(target)
+        os.rename(source, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(convert.os, "replace", rename_or_die)
+        _finish(tmp_path / "second", path, "new")
+    content = path.read_text()
+    description, manifest = path.with_suffix(".json"), tmp_path / "model.tflite.sha256.json"
+    assert content == ("new" if num_renames else "old")
+    assert not description.exists() or json.loads(description.read_text()) == {"of": content}
+    assert not manifest.exists()
+    _finish(tmp_path / "third", path, "new")
+    assert path.read_text() == "new" and json.loads(description.read_text()) == {"of": "new"} and manifest.exists()

@@ -7,8 +7,6 @@ A file of hints is JSON, a list of points or {"points": [...]}:
 `x` and `y` count pixels of the upright photo (EXIF orientation applied) from its left and upper border; pixel i reaches
 from i to i + 1. `radius` is in the same pixels and may be left out. Of the colour, hue and chroma count: lightness is
 always the photo's own.
-
-TensorFlow is imported where it is needed, so that a wrong file is refused at once.
 """
 
 import dataclasses
@@ -22,6 +20,8 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import numpy as np
+
+from colorization import color_numpy
 
 DEFAULT_RADIUS = 5.0  # pixels: a dab of the size of a mouse pointer's tip
 _MAX_BYTES = 1_000_000  # of a file: about ten thousand points
@@ -159,10 +159,7 @@ def _near(centers: np.ndarray, middle: float, radius: float) -> slice:
 
 def _colors_to_ab(colors: Sequence[tuple[int, int, int]]) -> np.ndarray:
     """`ab` float32 (n, 2) of sRGB colours."""
-    from colorization import color
-
-    rgb = np.array(colors, np.float32)[:, np.newaxis] / 255.0  # (n, 1, 3)
-    return color.rgb_to_l_ab(rgb)[1].numpy()[:, 0]
+    return color_numpy.rgb_to_l_ab(np.array(colors, np.float32) / 255.0)[1]
 
 
 def _read_text(path: str | os.PathLike) -> str:

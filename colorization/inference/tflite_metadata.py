@@ -5,7 +5,7 @@ Two entries of the file's metadata:
 * `TFLITE_METADATA`: the standard block that Netron, Android Studio and the TFLite Support libraries show; names,
   descriptions and value ranges of the tensors. Written field by field, for the package that did it is no longer
   maintained; schema: tensorflow/tflite-support, tensorflow_lite_support/metadata/metadata_schema.fbs, version 1.0.0.
-* `colorizer.json`: the same and more for programs: see `make_info`.
+* `colorizer.json`: the same and more for programs: see `model_info.make_info`.
 """
 
 import json
@@ -19,93 +19,13 @@ STANDARD_NAME = "TFLITE_METADATA"
 INFO_NAME = "colorizer.json"
 _IMAGE_PROPERTIES, _RGB = 2, 1  # of the standard's union ContentProperties and enum ColorSpaceType
 
-_TENSORS = {
-    "rgb": {
-        "inputs": [
-            {
-                "name": "rgb",
-                "description": "The photo: uint8 red, green, blue, 0 to 255, sRGB, not normalized, shape (1, {height}, "
-                "{width}, 3). Only its lightness counts; a grey photo has three equal channels.",
-                "dtype": "uint8",
-                "range": [0, 255],
-            }
-        ],
-        "outputs": [
-            {
-                "name": "rgb",
-                "description": "The photo in colour: uint8 sRGB of the same shape, with the lightness of the input.",
-                "dtype": "uint8",
-                "range": [0, 255],
-            }
-        ],
-    },
-    "chroma": {
-        "inputs": [
-            {
-                "name": "l",
-                "description": "Lightness: float32 CIELAB (D65) L* / 50 - 1, from -1, black, to 1, white, shape "
-                "(1, {height}, {width}, 1): the photo's, shrunk without aliasing to a shorter side of about "
-                "{work_size} pixels.",
-                "dtype": "float32",
-                "range": [-1, 1],
-            }
-        ],
-        "outputs": [
-            {
-                "name": "ab",
-                "description": "Chroma: float32 CIELAB a* / 110 and b* / 110, shape (1, {height}, {width}, 2). Times "
-                "110, enlarged smoothly to the photo's size and joined to the photo's own L*, it is the photo in "
-                "colour.",
-                "dtype": "float32",
-                "range": [-1, 1],
-            }
-        ],
-    },
-}
-
-
-def make_info(
-    *, flavour: str, quantization: str, image_size: tuple[int, int] | None, work_size: int, source: str
-) -> dict[str, Any]:
-    """Describes a converted model.
-
-    Args:
-      flavour: "rgb" or "chroma".
-      quantization: "float32", "float16", "dynamic" or "int8".
-      image_size: height and width of input and output; None if the input can be resized.
-      work_size: shorter side, in pixels, at which the network was meant to see a photo.
-      source: tells which model this was made of.
-
-    Returns:
-      JSON-ready: these five and `name`, `description`, `license`, `inputs`, `outputs`; of each tensor `name`,
-      `description`, `dtype`, `range`.
-    """
-    height, width = image_size or ("any height", "any width")
-    size = {"height": height, "width": width, "work_size": work_size}
-    tensors = {
-        side: [entry | {"description": entry["description"].format(**size)} for entry in entries]
-        for side, entries in _TENSORS[flavour].items()
-    }
-    return {
-        "name": "colorizer",
-        "description": "Predicts the colour of a photo from its lightness. One photo at a time; the automatic colour, "
-        f"without hints. Weights: {quantization}. Made of {source}.",
-        "license": "Apache-2.0",
-        "flavour": flavour,
-        "quantization": quantization,
-        "image_size": None if image_size is None else list(image_size),
-        "work_size": work_size,
-        "source": source,
-        **tensors,
-    }
-
 
 def add_info(content: bytes, info: dict[str, Any]) -> bytes:
     """Writes `info` into a TensorFlow Lite file, in both forms.
 
     Args:
       content: of the file.
-      info: from `make_info`.
+      info: from `model_info.make_info`.
 
     Returns:
       The content of the new file; the model in it is the same.

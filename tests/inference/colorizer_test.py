@@ -8,10 +8,9 @@ import pytest
 import tensorflow as tf
 
 from colorization import Colorizer, color
-from colorization.inference import colorizer as colorizer_module
-from colorization.inference import processing
-from colorization.inference.colorizer import ModelError, find_version_dir
+from colorization.inference import full_size, processing, tensorflow_backend
 from colorization.inference.hints import Hint
+from colorization.inference.version_files import ModelError
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +38,11 @@ def test_load_tells_what_it_found(colorizer, tiny_model_dir):
 
 def test_what_load_does_ahead_fits_the_first_photo(colorizer):
     """In its threads a mistake would only cost time, so nobody would notice."""
-    colorizer_module._call_once(colorizer.signatures["sample_ab"])
-    colorizer_module._compile_recolor()
-    num_tracings = colorizer_module._recolor_uint8.experimental_get_tracing_count()
+    tensorflow_backend._call_once(colorizer.signatures["sample_ab"])
+    full_size.compile_recolor()
+    num_tracings = full_size._recolor_uint8.experimental_get_tracing_count()
     colorizer.colorize(make_photo(40, 30))
-    assert colorizer_module._recolor_uint8.experimental_get_tracing_count() == num_tracings
+    assert full_size._recolor_uint8.experimental_get_tracing_count() == num_tracings
 
 
 def test_flat_grey_gets_the_known_colour(colorizer):
@@ -93,11 +92,15 @@ def test_it_does_what_the_saved_model_does(colorizer, tiny_model_dir):
     assert difference.max() <= 1 and (difference > 0).mean() < 0.01
 
 
-def test_pieces_join_without_seams(colorizer, monkeypatch):
-    photo = make_photo(75, 110, 3)
-    whole = colorizer.colorize(photo)
-    monkeypatch.setattr(colorizer_module, "_CHUNK_PIXELS", 1000)
-    np.testing.assert_array_equal(colorizer.colorize(photo), whole)
+def test_results_go_where_they_are_wanted(colorizer):
+    photos = [make_photo(75, 110, 3), make_photo(30, 40, 3, dtype=np.uint16)]
+    expected = colorizer.colorize_batch(photos)
+    others = [np.zeros_like(photo) for photo in photos]
+    for out in (others, photos):  # last the photos themselves
+        results = colorizer.colorize_batch(photos, out=out)
+        for result, array, same in zip(results, out, expected, strict=True):
+            assert result is array
+            np.testing.assert_array_equal(array, same)
 
 
 def test_a_batch_of_all_sizes_comes_back_in_order(colorizer):
@@ -235,26 +238,6 @@ def test_an_old_model_says_what_it_does_not_take(colorizer):
 def test_wrong_arguments_are_named(colorizer, photo, options, message):
     with pytest.raises(ValueError, match=message):
         colorizer.colorize(photo, **options)
-
-
-def test_the_highest_version_is_found(tmp_path):
-    for name in ("2", "10", "9", "99", "old"):
-        (tmp_path / name).mkdir()
-        if name != "99":
-            (tmp_path / name / "saved_model.pb").touch()
-    assert find_version_dir(tmp_path) == tmp_path / "10"
-    assert find_version_dir(tmp_path / "9") == tmp_path / "9"
-
-
-def test_the_shipped_model_is_found_in_the_wheel_and_in_the_clone(tmp_path, monkeypatch):
-    monkeypatch.setattr(colorizer_module, "_PACKAGE_DIR", tmp_path / "colorization")
-    with pytest.raises(ModelError, match="no model found"):
-        find_version_dir()
-    for base in (tmp_path, tmp_path / "colorization"):
-        version_dir = base / "saved_models" / "colorizer" / "1"
-        version_dir.mkdir(parents=True)
-        (version_dir / "saved_model.pb").touch()
-        assert find_version_dir() == version_dir
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "no info", "no weights", "cut weights", "garbage", "other"])

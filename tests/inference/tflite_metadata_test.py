@@ -9,20 +9,20 @@ from ai_edge_litert.interpreter import Interpreter
 from flatbuffers import number_types
 from flatbuffers.table import Table
 
-from colorization.inference import tflite, tflite_metadata
+from colorization.inference import conversion, model_info, tflite, tflite_metadata
 
 ROOT = Path(__file__).parents[2]
 
 
 def make_info(**changes):
-    options = dict(flavour="rgb", quantization="int8", image_size=(96, 128), work_size=160, source="mine/3")
-    return tflite_metadata.make_info(**options | changes)
+    options = dict(flavour="rgb", quantization="int8", image_size=(96, 128), work_size=160, z_dim=8, source="mine/3")
+    return model_info.make_info(**options | changes)
 
 
 @pytest.fixture(scope="module")
 def content(tiny_model_dir):
     """A file without metadata: chroma of any size."""
-    source = tflite.SourceModel(tiny_model_dir / "1")
+    source = conversion.SourceModel(tiny_model_dir / "1")
     return tflite.convert(source, flavour="chroma", quantization="float32", image_size=None)
 
 

@@ -8,14 +8,9 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from colorization import models
-from colorization.inference import processing, saved_model, tflite
+from colorization.inference import conversion, saved_model, tflite, version_files
 
 RNG = np.random.default_rng(0)
-
-
-@pytest.fixture(scope="module")
-def source(tiny_model_dir):
-    return tflite.SourceModel(tiny_model_dir / "1")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +21,9 @@ def unet(tmp_path_factory):
     for weight in generator.weights:
         if weight.path.endswith(("half_ab/kernel", "project/kernel", "dense_2/kernel", "hint_conv/kernel")):
             weight.assign(RNG.normal(size=weight.shape) * 0.1)  # they start at zero
-    return tflite.SourceModel(saved_model.export_saved_model(generator, tmp_path_factory.mktemp("unet"), work_size=64))
+    return conversion.SourceModel(
+        saved_model.export_saved_model(generator, tmp_path_factory.mktemp("unet"), work_size=64)
+    )
 
 
 def draw_photo(height, width):
@@ -99,6 +96,28 @@ def test_the_shipped_architecture_converts(unet, image_size):
     assert {"SOFTMAX", "BATCH_MATMUL", "RSQRT"} <= {kind for kind, _, _ in operations(content)}  # nothing left out
 
 
+@pytest.mark.parametrize("quantization, tolerance", [("float32", 1e-5), ("float16", 3e-3), ("dynamic", 0.05)])
+def test_noise_and_hints_reach_the_network(unet, quantization, tolerance):
+    content = tflite.convert(unet, flavour="steer", quantization=quantization, image_size=None)
+    names = [entry["name"] for entry in Interpreter(model_content=content).get_input_details()]
+    assert [name.removeprefix("serving_default_").partition(":")[0] for name in names] == ["l", "z", "hints"]
+    hints = np.zeros((1, 32, 64, 3), np.float32)
+    hints[0, 4:8, 5:9] = (0.4, -0.3, 1.0)
+    inputs = {"l": draw_l(32, 64), "z": np.float32([[1.0, -2.0]]), "hints": hints}
+    expected = unet.signatures["steer_ab"](**{name: tf.constant(value) for name, value in inputs.items()})["ab"].numpy()
+    np.testing.assert_allclose(run(content, **inputs)["ab"], expected, atol=tolerance * np.abs(expected).max())
+    for name in ("z", "hints"):
+        other = run(content, **inputs | {name: 0 * inputs[name]})["ab"]
+        assert np.abs(other - expected).max() > 0.1 * np.abs(expected).max()
+
+
+def test_the_noise_encoder_converts(source):
+    content = tflite.convert_encoder(source, quantization="float32", image_size=None)
+    inputs = {"l": draw_l(32, 64), "ab": RNG.uniform(-1, 1, (1, 32, 64, 2)).astype(np.float32)}
+    expected = source.signatures["encode_z"](**{name: tf.constant(value) for name, value in inputs.items()})["z"]
+    np.testing.assert_allclose(run(content, **inputs)["z"], expected, atol=1e-5)
+
+
 def test_int8_keeps_float32_where_it_matters(unet):
     photos = [draw_photo(96, 96) for _ in range(3)]
     content = tflite.convert(unet, flavour="rgb", quantization="int8", image_size=(96, 96), calibration_photos=photos)
@@ -121,28 +140,18 @@ def test_a_model_without_hints_converts(tmp_path):
     )
     tf.saved_model.save(module, str(tmp_path))
     (tmp_path / "assets.extra").mkdir()
-    (tmp_path / saved_model.INFO_PATH).write_text(json.dumps({"work_size": 32, "z_dim": 3}))
-    content = tflite.convert(tflite.SourceModel(tmp_path), flavour="chroma", quantization="float32", image_size=(4, 4))
+    (tmp_path / version_files.INFO_PATH).write_text(json.dumps({"work_size": 32, "z_dim": 3}))
+    content = tflite.convert(
+        conversion.SourceModel(tmp_path), flavour="chroma", quantization="float32", image_size=(4, 4)
+    )
     l = draw_l(4, 4)
     np.testing.assert_allclose(run(content, l=l)["ab"], np.concatenate([0.5 * l, -l], axis=-1), atol=1e-6)
-
-
-@pytest.mark.parametrize("size, small_size", [(100, 64), (300, 32), (20, 64), (64, 64), (1, 32)])
-def test_resize_matrix_is_the_antialiased_resize(size, small_size):
-    l = draw_l(size, 3)
-    small = tf.matmul(tflite._make_resize_matrix(size, small_size), l[0, :, :, 0])
-    np.testing.assert_allclose(small, processing.shrink_l(l, [small_size, 3])[0, :, :, 0], atol=1e-5)
-
-
-def test_default_sizes(source):
-    assert tflite.default_size(source, "rgb") == (256, 256)
-    assert tflite.default_size(source, "chroma") == (64, 64)
 
 
 def test_a_file_without_weights_is_refused(source):
     content = tflite.convert(source, flavour="chroma", quantization="float32", image_size=(32, 32))
     tflite.check_content(content, min_bytes=len(content))
-    with pytest.raises(tflite.ConversionError, match="lacks weights"):
+    with pytest.raises(conversion.ConversionError, match="lacks weights"):
         tflite.check_content(content, min_bytes=len(content) + 1)
 
 
@@ -155,7 +164,7 @@ def test_custom_operations_are_refused():
     module = Shuffle()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([module.__call__.get_concrete_function()], module)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.SELECT_TF_OPS]
-    with pytest.raises(tflite.ConversionError, match="not built in: FlexRandomShuffle"):
+    with pytest.raises(conversion.ConversionError, match="not built in: FlexRandomShuffle"):
         tflite.check_content(converter.convert(), min_bytes=0)
 
 
@@ -164,14 +173,7 @@ def test_what_cannot_be_converted_is_one_line(source, monkeypatch):
         return tf.random.shuffle(tf.concat([l, l], axis=-1))
 
     monkeypatch.setattr(source, "predict", predict)
-    with pytest.raises(tflite.ConversionError) as caught:
+    with pytest.raises(conversion.ConversionError) as caught:
         tflite.convert(source, flavour="chroma", quantization="float32", image_size=(32, 32))
     assert str(caught.value).startswith(f"{source.version_dir}: can't be converted: ")
-    assert "\n" not in str(caught.value)
-
-
-def test_a_missing_model_is_one_line(tmp_path):
-    with pytest.raises(tflite.ConversionError) as caught:
-        tflite.SourceModel(tmp_path / "7")
-    assert str(caught.value).startswith(f"{tmp_path / '7'}: not a model that can be loaded: ")
     assert "\n" not in str(caught.value)

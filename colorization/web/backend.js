@@ -1,36 +1,6 @@
-// Everything that knows of a server. The page needs no more of it than this:
-//
-//   await backend.describe()          -> what it offers, see ABILITIES
-//   await backend.colorize(request)   -> {blob, filename}
-//   backend.token = "..."             when a BackendError of kind "token" was thrown
-//
-// A module with the same names, computing in the browser, can stand in its place.
+// Everything that knows of a server. Another module of the same names stands in its place where there is none.
 
-/** What is assumed until the backend has answered. */
-export const ABILITIES = Object.freeze({
-  modelName: "",
-  modelVersion: null,
-  takesHints: true,
-  takesReference: true,
-  maxRequestBytes: Infinity,
-  maxPixels: Infinity,
-  maxSamples: 1,
-  needsToken: false,
-});
-
-/**
- * Why there is no picture; the message is one line for the user.
- *
- * kind: "refused" (this photo or request will never do), "token" (a token is missing or wrong), "unavailable" (busy,
- * restarting or not reachable: worth another try, after retryAfterSeconds if given) or "failed" (this time).
- */
-export class BackendError extends Error {
-  constructor(kind, message, retryAfterSeconds = null) {
-    super(message);
-    this.kind = kind;
-    this.retryAfterSeconds = retryAfterSeconds;
-  }
-}
+import { ABILITIES, BackendError } from "./contract.js";
 
 const TOKEN_ITEM = "colorization-token";
 const KINDS = { 401: "token", 429: "unavailable", 502: "unavailable", 503: "unavailable" };
@@ -41,11 +11,16 @@ const MESSAGES = {
   refused: "The server does not take this file.",
 };
 
-export class ServerBackend {
+/** The server that the page comes from; see contract.js. */
+export class Backend extends EventTarget {
+  place = "this server";
+  promise = "Photos go to this server and nowhere else.";
+  progress = null;
   #abilities = ABILITIES;
 
   /** @param {string} base the folder that the server answers at, relative to the page. */
   constructor(base = ".") {
+    super();
     this.base = base;
   }
 
@@ -73,13 +48,6 @@ export class ServerBackend {
     return this.#abilities;
   }
 
-  /**
-   * Colours one photo.
-   *
-   * @param {object} request photo (Blob), name (of the file), saturation (1 is the model's own), version (0 is the
-   *   automatic colour, 1, 2, ... are others), hints (x, y, radius in pixels of the photo, color "#rrggbb"),
-   *   reference (Blob or null; excludes versions), signal (AbortSignal).
-   */
   async colorize({ photo, name, saturation, version, hints, reference, signal }) {
     const form = new FormData();
     form.set("photo", photo, name);

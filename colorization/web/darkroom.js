@@ -1,6 +1,6 @@
 // Runs the jobs of plan.js against the backend, waits when it is busy or away, and puts the results on the photos.
 
-import { ABILITIES, BackendError } from "./backend.js";
+import { ABILITIES, BackendError } from "./contract.js";
 import { isReadable } from "./pictures.js";
 import { isWanted, jobName, planJobs } from "./plan.js";
 
@@ -25,12 +25,18 @@ export class Darkroom extends EventTarget {
     this.backend = backend;
     album.addEventListener("change", () => this.wake());
     addEventListener("online", () => this.retry());
+    backend.addEventListener("progress", () => this.#changed());
     this.wake();
   }
 
   /** Whether a request for this photo is on its way; for the one in front, other versions don't count. */
   isWorkingOn(photo) {
     return Object.values(this.#running).some((job) => job?.photo === photo && job.size !== "version");
+  }
+
+  /** What the backend is busy with before it takes photos, or null. */
+  get preparation() {
+    return this.abilities ? null : this.backend.progress;
   }
 
   /** Looks at the album: drops what nobody wants any more, starts what is wanted. */
@@ -130,11 +136,11 @@ export class Darkroom extends EventTarget {
     this.#running[lane] = job;
     this.#changed();
     const silence = setTimeout(() => {
-      this.#fail(job, new BackendError("failed", "The server took too long."));
+      this.#fail(job, new BackendError("failed", "This took too long."));
       job.controller.abort();
     }, GIVE_UP_MS);
     try {
-      checkLimits(job, this.abilities);
+      checkLimits(job, this.abilities, this.backend.place);
       const { blob, filename } = await this.backend.colorize(makeRequest(job, signal)).catch(async (error) => {
         // To the network, a file that has gone looks like a server that has gone.
         throw (await isReadable(job.photo.file)) ? error : new BackendError("refused", GONE);
@@ -182,12 +188,12 @@ export class Darkroom extends EventTarget {
   }
 }
 
-/** Refuses what the backend would refuse anyway, before the user waits for the upload. */
-function checkLimits({ photo }, { maxRequestBytes, maxPixels }) {
+/** Refuses what the backend would refuse anyway, before the user waits for it. */
+function checkLimits({ photo }, { maxRequestBytes, maxPixels }, place) {
   const overhead = 10_000; // the other fields of the request
   const millions = (count) => Number((count / 1e6).toPrecision(3));
   const refuse = (count, most, unit) => {
-    const sizes = `${millions(count)} ${unit}; this server takes up to ${millions(most)}`;
+    const sizes = `${millions(count)} ${unit}; ${place} takes up to ${millions(most)}`;
     throw new BackendError("refused", `The photo has ${sizes}.`);
   };
   if (photo.file.size + overhead > maxRequestBytes) refuse(photo.file.size, maxRequestBytes, "MB");

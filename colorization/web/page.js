@@ -1,7 +1,7 @@
 // Puts the page together: the album holds the state, the darkroom works on it, the views show it.
 
 import { Album } from "./album.js";
-import { ServerBackend } from "./backend.js";
+import { Backend } from "./backend.js";
 import { Darkroom } from "./darkroom.js";
 import { byId, setText } from "./dom.js";
 import { Downloads } from "./downloads.js";
@@ -13,7 +13,8 @@ import { Strip } from "./strip.js";
 import { Versions } from "./versions.js";
 
 const album = new Album();
-const darkroom = new Darkroom(album, new ServerBackend());
+const backend = new Backend();
+const darkroom = new Darkroom(album, backend);
 const hints = new Hints(album);
 const stage = new Stage(album, darkroom, hints);
 const views = [new Strip(album, darkroom), new Status(album, darkroom), new Downloads(album, darkroom)];
@@ -34,7 +35,7 @@ function render() {
   }
   const { modelName, modelVersion } = darkroom.abilities ?? {};
   const model = modelName ? `Model: ${modelName}${modelVersion === null ? "" : `, version ${modelVersion}`}. ` : "";
-  setText(byId("about"), `${model}Photos go to this server and nowhere else.`);
+  setText(byId("about"), `${model}${backend.promise}`);
 }
 
 let frame = 0;
@@ -76,4 +77,5 @@ addEventListener("beforeunload", (event) => {
 album.addEventListener("change", renderSoon);
 darkroom.addEventListener("change", renderSoon);
 listenForFiles(album);
+setText(byId("promise"), backend.promise);
 render();

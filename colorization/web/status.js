@@ -44,6 +44,7 @@ export class Status {
       // The notice on the stage is an alert and speaks for itself; it has the buttons, too.
       return { text: photo.obstacle.message, spoken: "" };
     }
+    if (darkroom.preparation) return { text: darkroom.preparation, spoken: "The model is being loaded." };
     const ready = album.photos.filter((each) => each.full).length;
     const count = album.photos.length > 1 ? ` ${ready} of ${album.photos.length} photos done.` : "";
     if (!photo.open) return { text: `Opening ${photo.name}…` };

@@ -51,10 +51,12 @@ class PageDriver:
 
     Attributes:
       page: Playwright's own page, for what has no word here.
+      timeout_ms: how long to wait for the colours of a photo; None for Playwright's own limit.
     """
 
-    def __init__(self, page: sync_api.Page):
+    def __init__(self, page: sync_api.Page, *, timeout_ms: float | None = None):
         self.page = page
+        self.timeout_ms = timeout_ms
 
     def drop(self, *files: tuple[str, str, bytes]) -> None:
         """Drops files, each (name, MIME type, content), on the page."""
@@ -78,7 +80,7 @@ class PageDriver:
     def wait_until_ready(self) -> None:
         """Waits for the full size of whatever was asked for last."""
         self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        sync_api.expect(self.page.locator("#status")).to_contain_text("Ready")
+        sync_api.expect(self.page.locator("#status")).to_contain_text("Ready", timeout=self.timeout_ms)
 
     def read_pixels(self, selector: str = "#after") -> np.ndarray:
         """The picture in an <img> at its own size: uint8 (H, W, 3)."""

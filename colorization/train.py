@@ -2,10 +2,14 @@
 
     python -m colorization.train --data_dir=PHOTOS --run_dir=runs/mine --flagfile=flags/train_generator.flags
 
-Run the same command again to go on where it stopped.
+Run the same command again to go on where it stopped. Several GPUs are used at once; so are several machines, if
+TF_CONFIG names them and the same command runs on each: docs/scale.md.
 """
 
+import contextlib
+import functools
 import math
+import os
 from pathlib import Path
 
 from absl import flags
@@ -40,7 +44,7 @@ _MIN_AREA = flags.DEFINE_float("min_area", 0.3, "Smallest part of a photo's area
 _AGED_SHARE = flags.DEFINE_float(
     "aged_share", 0.5, "Share of photos whose lightness is aged: faded, blurred, grainy.", 0.0, 1.0
 )
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Photos per step.", 1)
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Photos per step, on all devices together.", 1)
 _MAX_STEPS = flags.DEFINE_integer("max_steps", 10_000, "Steps in all; the cosine schedule ends there.", 1)
 _MAX_MINUTES = flags.DEFINE_float("max_minutes", None, "Stop this call after so many minutes.", 0.0)
 _VALIDATION_STEPS = flags.DEFINE_integer("validation_steps", 500, "Steps between validations.", 1)
@@ -52,7 +56,7 @@ _DISCRIMINATOR_RATE = flags.DEFINE_float("discriminator_learning_rate", 4e-4, "A
 _BETA_1 = flags.DEFINE_float("beta_1", 0.9, "Adam's beta_1 of the generator.", 0.0, 1.0)
 _WEIGHT_DECAY = flags.DEFINE_float("weight_decay", 1e-4, "AdamW weight decay of the generator.", 0.0)
 _CLIP_NORM = flags.DEFINE_float("clip_norm", 10.0, "Largest global gradient norm of a network.", 0.0)
-_CHROMA_LOSS = flags.DEFINE_enum("chroma_loss", "huber", ["huber", "l1", "log"], "Chroma loss.")
+_CHROMA_LOSS = flags.DEFINE_enum("chroma_loss", "huber", ["huber", "l1", "log", "log_rgb"], "Chroma loss.")
 _SATURATION_WEIGHT = flags.DEFINE_float("saturation_weight", 3.0, "How much more vivid pixels count.", 0.0)
 _KL_WEIGHT = flags.DEFINE_float("kl_weight", 0.002, "Weight of the noise encoder's KL loss.", 0.0)
 _NOISE_FRACTION = flags.DEFINE_float(
@@ -74,14 +78,31 @@ _PERCEPTUAL_WEIGHTS = flags.DEFINE_string(
 _COLORFULNESS_WEIGHT = flags.DEFINE_float(
     "colorfulness_weight", 0.0, "Weight of the difference in mean colorfulness between results and originals.", 0.0
 )
+_CIEDE2000_WEIGHT = flags.DEFINE_float(
+    "ciede2000_weight", 0.0, "Weight of the mean CIEDE2000 difference, in tens, between results and originals.", 0.0
+)
 _ADVERSARIAL_WEIGHT = flags.DEFINE_float(
     "adversarial_weight", 0.0, "Weight of the adversarial loss; 0 is the warm-up phase without discriminator.", 0.0
 )
 _EMA_DECAY = flags.DEFINE_float("ema_decay", 0.999, "Decay of the generator's moving average.", 0.0, 1.0)
 
-_SEED = flags.DEFINE_integer("seed", 0, "Seed of weights, order, augmentation and noise.")
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of weights, order, augmentation and noise.", 0, 2**32 - 1)
 _MIXED_PRECISION = flags.DEFINE_enum("mixed_precision", "bfloat16", ["bfloat16", "float32"], "Arithmetic.")
 _DEVICE = flags.DEFINE_string("device", "auto", "'auto', 'cpu', or 'gpu:0'.")
+_STRATEGY = flags.DEFINE_enum(
+    "strategy",
+    "auto",
+    ["auto", "one_device", "mirrored", "multi_worker", "tpu"],
+    "Devices that share each batch: one, all GPUs of this machine, those of all workers in TF_CONFIG, or the TPU that "
+    "TPU_NAME names. 'auto' takes what there is.",
+)
+_NUM_DATA_SHARDS = flags.DEFINE_integer(
+    "num_data_shards",
+    None,
+    "Shards that the photos are dealt into; each worker reads its own. With the same number of shards, any number of "
+    "workers sees the same batches. Default: the number of workers (of hosts, on a TPU).",
+    1,
+)
 _JIT_COMPILE = flags.DEFINE_boolean("jit_compile", False, "Compile the step with XLA (GPU; slower on a CPU).")
 
 
@@ -95,72 +116,74 @@ def main(argv: list[str]) -> int:
         raise cli.UsageError("give one of --data_dir, --tfds and --records")
     if _INIT_RUN_DIR.value is not None and _INIT_MODEL_DIR.value is not None:
         raise cli.UsageError("give --init_run_dir or --init_model_dir, not both")
-    cli.start_tensorflow(_DEVICE.value)
+    from colorization.training.cluster import ClusterError, read_cluster
+
+    try:
+        cluster = read_cluster(os.environ)
+    except ClusterError as error:
+        raise cli.UsageError(str(error)) from error
+    alone = cluster.num_workers == 1 and not os.environ.get("TPU_NAME")
+    cli.start_tensorflow(_DEVICE.value, start_devices=alone)
+    from colorization.training import strategies
+
+    try:
+        with strategies.lost_workers_named(cluster):
+            return _train(strategies.make_strategy(_STRATEGY.value, cluster), cluster)
+    except strategies.StrategyError as error:
+        raise cli.UsageError(str(error)) from error
+    except strategies.WorkerLostError as error:
+        raise cli.CommandError(f"{_RUN_DIR.value}: {error}") from error
+
+
+def _train(strategy, cluster) -> int:
+    """Makes everything within the strategy's scope, and runs it; returns the exit status."""
     import keras
     import tensorflow as tf
 
-    from colorization.training import callbacks, checkpoints
+    from colorization.training import callbacks, checkpoints, gan_builder, strategies
 
     keras.utils.set_random_seed(_SEED.value)
     keras.mixed_precision.set_global_policy("mixed_bfloat16" if _MIXED_PRECISION.value == "bfloat16" else "float32")
     run_dir = Path(_RUN_DIR.value)
     try:
-        train_photos, val_photos = _make_sources(run_dir)
+        layout = strategies.Layout(strategy, cluster, batch_size=_BATCH_SIZE.value, num_shards=_NUM_DATA_SHARDS.value)
+        if _JIT_COMPILE.value and layout.num_replicas > 1:
+            raise cli.UsageError("--jit_compile is for one device; a TPU compiles without it")
+        make_train_photos, val_photos = _open_sources(run_dir, layout)
         run_dir.mkdir(parents=True, exist_ok=True)
-        checkpoints.write_config(run_dir, _config_flags())
-        gan = _build_gan()
-        manager = checkpoints.make_manager(gan, run_dir)
-        resumed = checkpoints.restore_latest(manager)
-        if not resumed and _INIT_RUN_DIR.value is not None:
-            _start_from_run(gan, Path(_INIT_RUN_DIR.value))
-        elif not resumed and _INIT_MODEL_DIR.value is not None:
-            _start_from_model(gan, _INIT_MODEL_DIR.value)
+        checkpoints.write_config(run_dir, _config_flags(), is_chief=cluster.is_chief)
+        with strategy.scope():
+            gan = gan_builder.build_gan(_config_flags())
+            manager = checkpoints.make_manager(gan, run_dir, is_chief=cluster.is_chief)
+            resumed = checkpoints.restore_latest(manager)
+            if not resumed and _INIT_RUN_DIR.value is not None:
+                _start_from_run(gan, Path(_INIT_RUN_DIR.value))
+            elif not resumed and _INIT_MODEL_DIR.value is not None:
+                _start_from_model(gan, _INIT_MODEL_DIR.value)
+        layout.check_same_step(gan.steps_done)
     except (ValueError, OSError) as error:
         raise cli.UsageError(str(error)) from error
     try:
-        return _fit(gan, manager, train_photos, val_photos, run_dir)
-    except (callbacks.NonFiniteLossError, OSError, tf.errors.DataLossError, tf.errors.ResourceExhaustedError) as error:
+        with cli.write_errors(run_dir):
+            return _fit(gan, manager, layout, make_train_photos, val_photos, run_dir)
+    except (callbacks.NonFiniteLossError, tf.errors.DataLossError) as error:
         raise cli.CommandError(f"{run_dir}: {str(error).splitlines()[0]}") from error
 
 
-def _make_sources(run_dir: Path):
-    """Returns the datasets of training and validation photos."""
-    from colorization import image_io
-    from colorization.data import sources
-    from colorization.data.skip_report import SkipReport
+def _open_sources(run_dir: Path, layout):
+    """Returns a function that makes the dataset of a shard's training photos, and the dataset of validation photos."""
+    from colorization.data import training_sources
 
-    max_short_side = 2 * _IMAGE_SIZE.value
-    report, val_report = SkipReport("training", run_dir / "skipped.csv"), SkipReport("validation")
-    if _DATA_DIR.value is not None:
-        files = image_io.list_photos([Path(_DATA_DIR.value)], recursive=True)
-        if _VAL_DATA_DIR.value is not None:
-            val_files = image_io.list_photos([Path(_VAL_DATA_DIR.value)], recursive=True)
-        else:
-            files, val_files = sources.split_by_hash(Path(_DATA_DIR.value), files, val_percent=_VAL_PERCENT.value)
-        for name, found in (("training", files), ("validation", val_files)):
-            if not found:
-                folder = _VAL_DATA_DIR.value or _DATA_DIR.value if name == "validation" else _DATA_DIR.value
-                raise cli.UsageError(f"{folder}: no {name} photos found")
-        train = sources.make_file_source(files, max_short_side=max_short_side, report=report, seed=_SEED.value)
-        # Every k-th file, so that a sorted list of folders is represented evenly.
-        val_files = val_files[:: math.ceil(len(val_files) / _NUM_VAL_PHOTOS.value)]
-        return train, sources.make_file_source(val_files, max_short_side=max_short_side, report=val_report)
+    settings = {"num_shards": layout.num_shards, "num_val_photos": _NUM_VAL_PHOTOS.value, "report_dir": run_dir}
+    if _RECORDS.value is not None:
+        return training_sources.open_records(_RECORDS.value, in_python=not layout.is_tpu, **settings)
+    if layout.is_tpu:
+        raise cli.UsageError("a TPU reads --records only: its hosts run no Python (colorization.prepare writes them)")
+    settings |= {"val_percent": _VAL_PERCENT.value, "max_short_side": 2 * _IMAGE_SIZE.value}
     if _TFDS.value is not None:
-        percent = max(1, round(_VAL_PERCENT.value))
-        train, val = (
-            sources.make_tfds_source(
-                _TFDS.value,
-                split=split,
-                max_short_side=max_short_side,
-                report=split_report,
-                data_dir=_TFDS_DATA_DIR.value,
-            )
-            for split, split_report in ((f"train[{percent}%:]", report), (f"train[:{percent}%]", val_report))
-        )
-        return train, val.take(_NUM_VAL_PHOTOS.value)
-    train = sources.make_record_source(_RECORDS.value, report=report).skip(_NUM_VAL_PHOTOS.value)
-    val = sources.make_record_source(_RECORDS.value, report=val_report).take(_NUM_VAL_PHOTOS.value)
-    return train, val
+        return training_sources.open_tfds(_TFDS.value, _TFDS_DATA_DIR.value, **settings)
+    val_data_dir = None if _VAL_DATA_DIR.value is None else Path(_VAL_DATA_DIR.value)
+    return training_sources.open_folder(Path(_DATA_DIR.value), val_data_dir, seed=_SEED.value, **settings)
 
 
 def _config_flags() -> dict:
@@ -171,86 +194,14 @@ def _config_flags() -> dict:
     return values | {"pretrained_encoder": pretrained}
 
 
-def _build_gan():
-    """Builds and compiles the networks from the flags."""
-    import keras
-
-    from colorization import models
-    from colorization.models.encoder import build_mobilenet_encoder
-    from colorization.training import checkpoints
-    from colorization.training.colorization_gan import ColorizationGAN
-    from colorization.training.objective import LossWeights
-
-    config = _config_flags()
-    if config["pretrained_encoder"]:
-        folded = _INIT_MODEL_DIR.value is not None  # then the encoder's weights come with the rest
-        generator = models.build_mobilenet_unet(
-            z_dim=_Z_DIM.value,
-            encoder_weights=None if folded else _ENCODER_WEIGHTS.value,
-            frozen_until=_FROZEN_UNTIL.value,
-            folded=folded,
-        )
-    else:
-        generator = models.build_generator(_GENERATOR.value, z_dim=_Z_DIM.value)
-    adversarial = _ADVERSARIAL_WEIGHT.value > 0
-    loss_weights = LossWeights(
-        chroma_kind=_CHROMA_LOSS.value,
-        saturation=_SATURATION_WEIGHT.value,
-        kl=_KL_WEIGHT.value,
-        adversarial=_ADVERSARIAL_WEIGHT.value,
-        classification=_CLASSIFICATION_WEIGHT.value,
-        perceptual=_PERCEPTUAL_WEIGHT.value,
-        colorfulness=_COLORFULNESS_WEIGHT.value,
-    )
-    perceptual_encoder = None
-    if loss_weights.perceptual:
-        perceptual_encoder = build_mobilenet_encoder(_PERCEPTUAL_WEIGHTS.value, frozen_until=12)
-    gan = ColorizationGAN(
-        generator=generator,
-        ema_generator=checkpoints.build_generator_like(config),
-        noise_encoder=models.build_noise_encoder(z_dim=_Z_DIM.value),
-        discriminator=models.build_patch_gan() if adversarial else None,
-        perceptual_encoder=perceptual_encoder,
-        loss_weights=loss_weights,
-        noise_fraction=_NOISE_FRACTION.value,
-        hint_fraction=_HINT_FRACTION.value,
-        recoloured_fraction=_RECOLOURED_FRACTION.value,
-        ema_decay=_EMA_DECAY.value,
-        clip_norm=_CLIP_NORM.value,
-        seed=_SEED.value,
-    )
-
-    def adam(rate: float) -> keras.optimizers.Optimizer:
-        warm_up = min(200, _MAX_STEPS.value // 10)
-        schedule = keras.optimizers.schedules.CosineDecay(
-            0.0, _MAX_STEPS.value - warm_up, warmup_target=rate, warmup_steps=warm_up
-        )
-        return keras.optimizers.AdamW(schedule, beta_1=_BETA_1.value, weight_decay=_WEIGHT_DECAY.value)
-
-    gan.compile(
-        decoder_optimizer=adam(_LEARNING_RATE.value),
-        encoder_optimizer=adam(_LEARNING_RATE.value * _ENCODER_RATE_FACTOR.value),
-        discriminator_optimizer=keras.optimizers.Adam(_DISCRIMINATOR_RATE.value, beta_1=0.0) if adversarial else None,
-        jit_compile=_JIT_COMPILE.value,
-    )
-    return gan
-
-
 def _start_from_model(gan, model_dir: str) -> None:
     """Starts generator, average and noise encoder from an exported model; what that lacks starts anew."""
     from colorization.inference import colorizer, saved_model
+    from colorization.training import checkpoints
 
     version_dir = colorizer.find_version_dir(model_dir)
     for network, part in ((gan.generator, "generator"), (gan.noise_encoder, "noise_encoder")):
-        weights = saved_model.read_weights(version_dir, part)
-        variables = {variable.path: variable for variable in network.variables}
-        for name, weight in weights.items():
-            if name not in variables:
-                raise ValueError(f"{version_dir}: the {part} that the flags describe has no weight {name}")
-            if (shape := tuple(variables[name].shape)) != weight.shape:
-                raise ValueError(f"{version_dir}: its {name} has shape {weight.shape}, the one of the flags {shape}")
-        for name, weight in weights.items():
-            variables[name].assign(weight)
+        checkpoints.assign_weights(network, saved_model.read_weights(version_dir, part), version_dir)
     gan.ema_generator.set_weights(gan.generator.get_weights())
 
 
@@ -262,43 +213,64 @@ def _start_from_run(gan, run_dir: Path) -> None:
     gan.generator.set_weights(gan.ema_generator.get_weights())
 
 
-def _fit(gan, manager, train_photos, val_photos, run_dir: Path) -> int:
+def _fit(gan, manager, layout, make_train_photos, val_photos, run_dir: Path) -> int:
     """Runs the training loop; returns the exit status."""
     from colorization.data import dataset
-    from colorization.training import callbacks
+    from colorization.training import callbacks, strategies
 
-    step = int(gan.step)
+    step = gan.steps_done
     if step >= _MAX_STEPS.value:
         print(f"{run_dir}: already at step {step} of --max_steps={_MAX_STEPS.value}")
         return 0
-    train = dataset.make_train_dataset(
-        train_photos,
-        image_size=_IMAGE_SIZE.value,
-        batch_size=_BATCH_SIZE.value,
-        seed=_SEED.value,
-        first_step=step,
-        min_area=_MIN_AREA.value,
-        aged_share=_AGED_SHARE.value,
-        cache=_CACHE.value,
-    )
+
+    def make_batches(worker: int, num_workers: int):
+        return dataset.make_sharded_train_dataset(
+            make_train_photos,
+            shards=layout.shards_of(worker, num_workers),
+            num_shards=layout.num_shards,
+            image_size=_IMAGE_SIZE.value,
+            batch_size=_BATCH_SIZE.value,
+            seed=_SEED.value,
+            first_step=step,
+            min_area=_MIN_AREA.value,
+            aged_share=_AGED_SHARE.value,
+            cache=_CACHE.value,
+        )
+
     val = dataset.make_val_dataset(val_photos, image_size=_IMAGE_SIZE.value, batch_size=_BATCH_SIZE.value)
+    if not int(val.cardinality()):
+        raise cli.CommandError("of the photos for validation none can be used; give others with --val_data_dir")
+    val_batches, val_steps = val, None
+    if layout.is_distributed:
+        val_size, val_steps = layout.plan_validation(sum(len(l) for l, _ in val))
+        split = functools.partial(dataset.split_val_batches, val, batch_size=val_size)
+        val_batches = layout.distribute(split, val_size)
     stops = callbacks.SaveAndStop(
-        manager, max_steps=_MAX_STEPS.value, max_minutes=_MAX_MINUTES.value, checkpoint_steps=_CHECKPOINT_STEPS.value
+        manager,
+        max_steps=_MAX_STEPS.value,
+        max_minutes=_MAX_MINUTES.value,
+        checkpoint_steps=_CHECKPOINT_STEPS.value,
+        agree=layout.agree,
     )
-    gan.fit(
-        train,
-        validation_data=val,
-        epochs=math.ceil((_MAX_STEPS.value - step) / _VALIDATION_STEPS.value),
-        steps_per_epoch=_VALIDATION_STEPS.value,
-        verbose=0,
-        callbacks=[
-            stops,
-            callbacks.ProgressBar(max_steps=_MAX_STEPS.value, batch_size=_BATCH_SIZE.value),
-            callbacks.TensorBoardLog(run_dir / "tensorboard", val),
-        ],
-    )
-    end = "stopped by SIGTERM" if stops.terminated else "done" if int(gan.step) >= _MAX_STEPS.value else "time is up"
-    print(f"{run_dir}: {end} at step {int(gan.step)} of {_MAX_STEPS.value}")
+    bar = callbacks.ProgressBar(max_steps=_MAX_STEPS.value, batch_size=_BATCH_SIZE.value)
+    shown = [bar, callbacks.TensorBoardLog(run_dir / "tensorboard", val)] if layout.is_chief else []
+    with contextlib.closing(bar), strategies.lost_workers_named(layout.cluster):
+        gan.fit(
+            layout.distribute(make_batches),
+            epochs=math.ceil((_MAX_STEPS.value - step) / _VALIDATION_STEPS.value),
+            steps_per_epoch=_VALIDATION_STEPS.value,
+            verbose=0,
+            callbacks=[stops, *shown],
+            validation_data=val_batches,
+            validation_steps=val_steps,
+        )
+    if gan.steps_done == step and not stops.terminated:
+        raise cli.CommandError(f"of the photos for training none can be used: see {run_dir / 'skipped.csv'}")
+    end = "stopped by SIGTERM" if stops.terminated else "done" if gan.steps_done >= _MAX_STEPS.value else "time is up"
+    end = f"{run_dir}: {end} at step {gan.steps_done} of {_MAX_STEPS.value}"
+    if stops.terminated and layout.num_workers > 1:
+        raise cli.CommandError(f"{end}; start all workers again to go on")  # a supervisor shall not take this for done
+    print(end)
     return 0
 
 

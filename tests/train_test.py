@@ -1,6 +1,7 @@
 """The train command, as a user calls it: starts, resumes, stops, refuses; and what it leaves behind."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.faults import checkpoint_values, small_networks
 from tests.data.sources_test import colour_photo
 
 ROOT = Path(__file__).parents[1]
@@ -110,3 +112,71 @@ def test_wrong_calls_exit_2_with_one_line(photos, tmp_path, args, culprit):
     done = train(*args)
     assert done.returncode == 2 and culprit in done.stderr, done.stderr
     assert done.stderr.strip().count("\n") == 0, done.stderr
+
+
+SMALL = """
+import os, runpy, signal, sys
+from benchmarks.faults import small_networks
+small_networks.use()
+{more}
+sys.argv[0] = "train.py"
+runpy.run_module("colorization.train", run_name="__main__")
+"""
+KILL_IN_SAVE = """
+from colorization.training import checkpoint_files
+write = checkpoint_files._write_manifest
+def write_and_die(prefix):
+    if prefix.endswith("-4"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(prefix)
+checkpoint_files._write_manifest = write_and_die
+"""
+
+
+def train_small(photos: Path, run_dir: Path, *args: str, more: str = "") -> subprocess.CompletedProcess:
+    """Trains small networks for six steps, in a process that first runs `more`."""
+    flags = [f"--data_dir={photos}", f"--run_dir={run_dir}", "--checkpoint_steps=2", "--max_steps=6", *args]
+    command = [sys.executable, "-c", SMALL.format(more=more), *small_networks.FLAGS, *flags]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(photos, tmp_path_factory):
+    """The folder of photos without the grey and the broken one, and all variables after a run on it."""
+    root = tmp_path_factory.mktemp("undisturbed")
+    shutil.copytree(photos, root / "photos", ignore=shutil.ignore_patterns("grey.png", "broken.png"))
+    done = train_small(root / "photos", root / "run")
+    assert done.returncode == 0, done.stderr
+    return root / "photos", checkpoint_values.read_variables(root / "run", 6)
+
+
+def test_broken_files_change_nothing_but_the_list_of_skipped_ones(photos, undisturbed, tmp_path):
+    done = train_small(photos, tmp_path)
+    assert done.returncode == 0, done.stderr
+    skipped = (tmp_path / "skipped.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in skipped] == ["photo", str(photos / "broken.png"), str(photos / "grey.png")]
+    variables = checkpoint_values.read_variables(tmp_path, 6)
+    assert checkpoint_values.find_differing(variables, undisturbed[1]) == []
+
+
+def test_killed_in_a_save_a_run_goes_on_from_the_one_before_bit_for_bit(undisturbed, tmp_path):
+    killed = train_small(undisturbed[0], tmp_path, more=KILL_IN_SAVE)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    resumed = train_small(undisturbed[0], tmp_path)
+    assert resumed.returncode == 0 and "ckpt-4 is damaged" in resumed.stderr, resumed.stderr
+    assert "going on from ckpt-2" in resumed.stderr
+    variables = checkpoint_values.read_variables(tmp_path, 6)
+    assert checkpoint_values.find_differing(variables, undisturbed[1]) == []
+
+
+def test_nothing_to_train_or_validate_on_is_one_line(photos, tmp_path):
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        (broken / name).write_bytes(b"no image")
+    done = train_small(broken, tmp_path / "no_training", f"--val_data_dir={photos}")
+    assert done.returncode == 1 and "of the photos for training none can be used" in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
+    done = train_small(photos, tmp_path / "no_validation", f"--val_data_dir={broken}")
+    assert done.returncode == 1 and "of the photos for validation none can be used" in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr

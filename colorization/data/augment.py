@@ -46,7 +46,7 @@ def age_lightness(l: tf.Tensor, seed: tf.Tensor, *, share: float) -> tf.Tensor:
     Args:
       l: float32 (B, H, W, 1) in [-1, 1].
       seed: int32 or int64 (2,).
-      share: of the batch, in [0, 1]; that many photos, rounded up, are chosen at random.
+      share: of the batch, in [0, 1]; that many photos are chosen at random. What is left of one is a probability.
 
     Returns:
       float32 (B, H, W, 1) in [-1, 1].
@@ -54,7 +54,8 @@ def age_lightness(l: tf.Tensor, seed: tf.Tensor, *, share: float) -> tf.Tensor:
     if share == 0.0:
         return l
     batch = tf.shape(l)[0]
-    num_aged = tf.cast(tf.math.ceil(share * tf.cast(batch, tf.float32)), tf.int32)
+    drawn = tf.cast(share * tf.cast(batch, tf.float32) + tf.random.stateless_uniform((), seed + 9), tf.int32)
+    num_aged = tf.maximum(drawn, 1)  # a convolution of no photos fails
     chosen = tf.argsort(tf.random.stateless_uniform((batch,), seed))[:num_aged]
 
     def draw(knob: int, low: float, high: float) -> tf.Tensor:
@@ -71,7 +72,7 @@ def age_lightness(l: tf.Tensor, seed: tf.Tensor, *, share: float) -> tf.Tensor:
     grain = tf.random.stateless_normal(tf.shape(value), seed + 6)
     value = value + tf.round(draw(7, 0.0, 1.0)) * draw(8, 0.0, 0.06) * grain
     aged = tf.clip_by_value(value, 0.0, 1.0) * 2.0 - 1.0
-    return tf.tensor_scatter_nd_update(l, chosen[:, tf.newaxis], aged)
+    return tf.where(drawn > 0, tf.tensor_scatter_nd_update(l, chosen[:, tf.newaxis], aged), l)
 
 
 def _damage(value: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -4,6 +4,8 @@ Order of the training pipeline, after big_vision's: list, shuffle, decode (`sour
 augment, batch, prefetch. The cache holds photos, not crops, so no two epochs see the same crop.
 """
 
+from collections.abc import Callable, Sequence
+
 import tensorflow as tf
 
 from colorization import color
@@ -24,6 +26,8 @@ def make_train_dataset(
     aged_share: float = 0.5,
     cache: str = "memory",
     shuffle_buffer: int = 50_000,
+    shard: int = 0,
+    num_shards: int = 1,
 ) -> tf.data.Dataset:
     """Turns photos into endless training batches.
 
@@ -40,17 +44,20 @@ def make_train_dataset(
       aged_share: share of photos whose lightness is aged (`augment.age_lightness`).
       cache: "memory", "none", or a file name prefix for a cache on disk.
       shuffle_buffer: photos to shuffle among; a data set larger than this is shuffled by windows.
+      shard: which shard of the data the photos are, from 0; each draws its own random numbers.
+      num_shards: how many there are.
 
     Returns:
       Dataset of (l, ab): float32 (B, S, S, 1) and (B, S, S, 2) in [-1, 1].
     """
     if cache != "none":
-        photos = photos.cache("" if cache == "memory" else cache)
-    stream = photos.shuffle(shuffle_buffer, seed=seed, reshuffle_each_iteration=True).repeat()
+        photos = photos.cache("" if cache == "memory" else cache if num_shards == 1 else f"{cache}-{shard}")
+    stream = photos.shuffle(shuffle_buffer, seed=seed + shard, reshuffle_each_iteration=True).repeat()
     stream = stream.enumerate().skip(first_step * batch_size)
 
     def crop(index: tf.Tensor, rgb: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         # 16 seeds apart, so that no two photos share one.
+        index = index * num_shards + shard
         photo_seed = tf.stack([tf.constant(seed, tf.int64), index * 16])
         return index, augment.random_crop_and_flip(rgb, photo_seed, size=image_size, min_area=min_area)
 
@@ -65,6 +72,52 @@ def make_train_dataset(
         .map(convert, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         .prefetch(tf.data.AUTOTUNE)
     )
+
+
+def make_sharded_train_dataset(
+    make_photos: Callable[[int], tf.data.Dataset],
+    *,
+    shards: Sequence[int],
+    num_shards: int,
+    batch_size: int,
+    cache: str = "memory",
+    **settings,
+) -> tf.data.Dataset:
+    """Turns shards of photos into the part of endless global batches that comes of them.
+
+    Each global batch has as many photos of each shard, those of shard 0 first. Whether one worker reads all shards or
+    several share them, the global batches are the same.
+
+    Args:
+      make_photos: called with the number of a shard; returns its photos, `rgb` uint8 (H, W, 3).
+      shards: those to read, in order.
+      num_shards: how many there are in all.
+      batch_size: photos per global batch, a multiple of `num_shards`.
+      cache: as for `make_train_dataset`.
+      **settings: the others of `make_train_dataset`.
+
+    Returns:
+      Dataset of (l, ab): float32 (B, S, S, 1) and (B, S, S, 2) in [-1, 1], B = batch_size * len(shards) / num_shards.
+    """
+    batches = [
+        make_train_dataset(
+            make_photos(shard),
+            batch_size=batch_size // num_shards,
+            shard=shard,
+            num_shards=num_shards,
+            cache=cache,
+            **settings,
+        )
+        for shard in shards
+    ]
+    if len(batches) == 1:
+        return batches[0]
+
+    def join(*parts: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        l, ab = (tf.concat(tensors, axis=0) for tensors in zip(*parts, strict=True))
+        return l, ab
+
+    return tf.data.Dataset.zip(tuple(batches)).map(join).prefetch(tf.data.AUTOTUNE)
 
 
 def make_val_dataset(photos: tf.data.Dataset, *, image_size: int, batch_size: int) -> tf.data.Dataset:
@@ -88,3 +141,17 @@ def make_val_dataset(photos: tf.data.Dataset, *, image_size: int, batch_size: in
     batches = photos.map(convert, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).batch(batch_size).cache()
     # Filtered photos have no known number; Keras warns of "running out of data" unless it is told.
     return batches.apply(tf.data.experimental.assert_cardinality(sum(1 for _ in batches)))
+
+
+def split_val_batches(val: tf.data.Dataset, part: int, num_parts: int, batch_size: int) -> tf.data.Dataset:
+    """A worker's part of endlessly repeated validation batches of equal size; photos beyond the last are left out.
+
+    Args:
+      val: as `make_val_dataset` returns it.
+      part: number of the part, from 0.
+      num_parts: parts of a batch.
+      batch_size: of the batches to be split, a multiple of `num_parts`.
+    """
+    size = batch_size // num_parts
+    photos = val.unbatch().batch(batch_size, drop_remainder=True).repeat()
+    return photos.map(lambda l, ab: (l[part * size : (part + 1) * size], ab[part * size : (part + 1) * size]))

@@ -15,7 +15,7 @@ from pathlib import Path
 import tensorflow as tf
 from PIL import Image
 
-from colorization import image_io
+from colorization import image_io, unfinished
 from colorization.data.skip_report import SkipReport
 from colorization.data.sources import RECORD_FEATURES
 
@@ -94,19 +94,23 @@ def write_shard(plan: ShardPlan, index: int, output_dir: Path, report: SkipRepor
     path = output_dir / plan.shard_name(index)
     if path.exists():
         return False
-    temporary = path.with_suffix(".tmp")
-    with tf.io.TFRecordWriter(str(temporary)) as writer:
-        for name in plan.shard_photos(index):
-            try:
-                rgb = image_io.read_rgb(plan.root / name, max_short_side=plan.max_short_side)
-            except image_io.ImageError as error:
-                report.add(name, str(error))
-                continue
-            grey = image_io.is_grey(rgb)
-            report.add(name, "grey" if grey else None)
-            if not grey:
-                writer.write(_make_record(name, rgb, plan.jpeg_quality))
-    os.replace(temporary, path)
+    temporary = unfinished.make_path(output_dir)  # of its own, should two workers be given the same shard
+    try:
+        with tf.io.TFRecordWriter(str(temporary)) as writer:
+            for name in plan.shard_photos(index):
+                try:
+                    rgb = image_io.read_rgb(plan.root / name, max_short_side=plan.max_short_side)
+                except image_io.ImageError as error:
+                    report.add(name, str(error))
+                    continue
+                grey = image_io.is_grey(rgb)
+                report.add(name, "grey" if grey else None)
+                if not grey:
+                    writer.write(_make_record(name, rgb, plan.jpeg_quality))
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     return True
 
 
@@ -116,10 +120,15 @@ def _make_record(name: str, rgb, jpeg_quality: int) -> bytes:
     Image.fromarray(rgb).save(buffer, "JPEG", quality=jpeg_quality, subsampling=0)
     values = {"name": name.encode("utf-8", "surrogateescape"), "image_bytes": buffer.getvalue()}
     features = {key: tf.train.Feature(bytes_list=tf.train.BytesList(value=[values[key]])) for key in RECORD_FEATURES}
-    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    return example.SerializeToString(deterministic=True)  # else each process has an order of its own
 
 
 def _write_atomically(path: Path, data: bytes) -> None:
     temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -41,15 +41,23 @@ class SkipReport:
                     self.skipped[name] = reason
 
     def finish(self) -> None:
-        """Ends the first pass: logs the summary and writes the CSV file. Later passes change nothing."""
+        """Ends the first pass: logs the summary and writes the CSV file. Later passes change nothing.
+
+        A disk that refuses the file is a warning: what the photos are for need not end with it.
+        """
         with self._lock:
             if self._finished:
                 return
             self._finished = True
         log.warning("%s", self.summary())
         if self.csv_path is not None:
-            with open(self.csv_path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-                csv.writer(file).writerows([("photo", "reason"), *sorted(self.skipped.items())])
+            temporary = self.csv_path.with_suffix(".tmp")
+            try:
+                with open(temporary, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+                    csv.writer(file).writerows([("photo", "reason"), *sorted(self.skipped.items())])
+                temporary.replace(self.csv_path)
+            except OSError as error:
+                log.warning("%s: %s", self.csv_path, error.strerror)
 
     def summary(self) -> str:
         """A line that counts, and one line per skipped photo."""

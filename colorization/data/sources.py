@@ -4,6 +4,7 @@ Each `make_*_source` returns a tf.data.Dataset of single photos, `rgb` uint8 (H,
 and without the broken and the grey ones, which go into the SkipReport. The report is finished with the first pass.
 """
 
+import hashlib
 import socket
 import zlib
 from collections.abc import Sequence
@@ -46,16 +47,32 @@ def split_by_hash(root: Path, files: Sequence[Path], *, val_percent: float) -> t
     return [file for file in files if file not in chosen], val
 
 
-def make_file_source(
-    files: Sequence[Path], *, max_short_side: int, report: SkipReport, seed: int | None = None
-) -> tf.data.Dataset:
-    """Reads image files.
+def shuffle_by_hash(root: Path, files: Sequence[Path], *, seed: int) -> list[Path]:
+    """Shuffles files by a hash of the seed and their path below `root`.
+
+    The others stay in the same order when some come or go, and when the folder moves: a run on a folder with broken
+    files equals one without them.
+
+    Args:
+      root: folder that the names are relative to.
+      files: files below it.
+      seed: chooses the order.
+    """
+
+    def key(file: Path) -> tuple[bytes, str]:
+        name = file.relative_to(root).as_posix()
+        return hashlib.sha256(f"{seed}/{name}".encode("utf-8", "surrogateescape")).digest(), name
+
+    return sorted(files, key=key)
+
+
+def make_file_source(files: Sequence[Path], *, max_short_side: int, report: SkipReport) -> tf.data.Dataset:
+    """Reads image files, in the order given.
 
     Args:
       files: image files (JPEG, PNG, WebP, BMP, TIFF, GIF's first frame).
       max_short_side: larger photos are shrunk to this many pixels on their short side.
       report: receives each file, used or skipped.
-      seed: shuffles the files once, before anything is read; None keeps their order.
 
     Returns:
       Dataset of `rgb` uint8 (H, W, 3).
@@ -77,21 +94,15 @@ def make_file_source(
 
     paths = [str(file).encode("utf-8", "surrogateescape") for file in files]
     dataset = tf.data.Dataset.from_tensor_slices(np.array(paths, dtype=object))
-    if seed is not None:
-        dataset = dataset.shuffle(max(len(paths), 1), seed=seed, reshuffle_each_iteration=False)
     dataset = dataset.map(read_op, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return _usable_only(dataset, report)
 
 
-def make_record_source(pattern: str, *, report: SkipReport) -> tf.data.Dataset:
-    """Reads TFRecord shards as `python -m colorization.prepare` writes them.
+def list_records(pattern: str) -> list[str]:
+    """Lists TFRecord shards, in order.
 
     Args:
       pattern: glob of shards, local or in a bucket (`gs://bucket/photos-*.tfrecord`).
-      report: receives each photo.
-
-    Returns:
-      Dataset of `rgb` uint8 (H, W, 3).
 
     Raises:
       ValueError: if no shard matches.
@@ -99,6 +110,19 @@ def make_record_source(pattern: str, *, report: SkipReport) -> tf.data.Dataset:
     shards = sorted(tf.io.gfile.glob(pattern))
     if not shards:
         raise ValueError(f"{pattern}: no TFRecord shard matches")
+    return shards
+
+
+def make_record_source(shards: Sequence[str], *, report: SkipReport | None) -> tf.data.Dataset:
+    """Reads TFRecord shards as `python -m colorization.prepare` writes them.
+
+    Args:
+      shards: files, as `list_records` lists them.
+      report: receives each photo; without it, no Python code runs in the dataset, and grey photos stay in.
+
+    Returns:
+      Dataset of `rgb` uint8 (H, W, 3).
+    """
 
     def decode(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         example = tf.io.parse_single_example(record, RECORD_FEATURES)
@@ -106,11 +130,19 @@ def make_record_source(pattern: str, *, report: SkipReport) -> tf.data.Dataset:
         return example["name"], rgb
 
     records = tf.data.TFRecordDataset(shards, num_parallel_reads=None)
-    return _without_grey(records.map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True), report)
+    named = records.map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return named.map(lambda name, rgb: rgb) if report is None else _without_grey(named, report)
 
 
 def make_tfds_source(
-    name: str, *, split: str, max_short_side: int, report: SkipReport, data_dir: str | None = None
+    name: str,
+    *,
+    split: str,
+    max_short_side: int,
+    report: SkipReport,
+    data_dir: str | None = None,
+    shard: int = 0,
+    num_shards: int = 1,
 ) -> tf.data.Dataset:
     """Reads the images of a TensorFlow Datasets data set.
 
@@ -120,6 +152,8 @@ def make_tfds_source(
       max_short_side: larger photos are shrunk to this many pixels on their short side.
       report: receives each photo.
       data_dir: where TFDS keeps its data; None is its default (~/tensorflow_datasets).
+      shard: number of the part of the split to take, from 0.
+      num_shards: number of parts of even size.
 
     Returns:
       Dataset of `rgb` uint8 (H, W, 3).
@@ -135,7 +169,8 @@ def make_tfds_source(
             # Offline, the download itself would be tried again and again for minutes, with a line each time.
             socket.getaddrinfo("storage.googleapis.com", 443)
             builder.download_and_prepare()
-        dataset = builder.as_dataset(split=split, shuffle_files=False)
+        parts = tfds.even_splits(split, num_shards) if num_shards > 1 else [split]
+        dataset = builder.as_dataset(split=parts[shard], shuffle_files=False)
     except Exception as error:  # TFDS raises a zoo of types for "unknown", "not there" and "no network"
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(

@@ -75,7 +75,8 @@ def build_mobilenet_unet(
         name = f"decoder_{stride}"
         x = _conv(x, filters, 1, f"{name}_up")
         skip = _conv(skip, filters, 1, f"{name}_skip")
-        x = layers.UpSampling2D(2, interpolation="bilinear", name=f"{name}_upsampled")(x)
+        # TensorFlow interpolates in float32 anyway; said so, XLA can compile the gradient, too.
+        x = layers.UpSampling2D(2, interpolation="bilinear", dtype="float32", name=f"{name}_upsampled")(x)
         skip = layers.Add(name=f"{name}_hinted")([skip, _hint_features(stretched_hints, stride, filters, name)])
         x = layers.Concatenate(name=f"{name}_joined")([x, skip])
         x = _conv(x, filters, 3, name)

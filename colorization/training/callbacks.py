@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -22,40 +23,56 @@ class SaveAndStop(keras.callbacks.Callback):
     """Saves every so often and at the end; stops at the last step, when time is up and on SIGTERM.
 
     Attributes:
-      terminated: whether SIGTERM ended the run.
+      terminated: whether SIGTERM, here or to another worker, ended the run.
     """
 
     def __init__(
-        self, manager: tf.train.CheckpointManager, *, max_steps: int, max_minutes: float | None, checkpoint_steps: int
+        self,
+        manager: tf.train.CheckpointManager,
+        *,
+        max_steps: int,
+        max_minutes: float | None,
+        checkpoint_steps: int,
+        agree: Callable[[Sequence[bool]], Sequence[bool]] = list,
     ):
+        """Takes what it is to do.
+
+        Args:
+          manager: that saves.
+          max_steps: the last step.
+          max_minutes: to stop after, or None.
+          checkpoint_steps: steps between saves.
+          agree: tells of each of some flags whether any worker has it set, so that all stop after the same step.
+        """
         super().__init__()
-        self.manager = manager
+        self.manager, self.agree = manager, agree
         self.max_steps, self.checkpoint_steps = max_steps, checkpoint_steps
         self.max_seconds = None if max_minutes is None else max_minutes * 60.0
         self.terminated = False
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._start = time.monotonic()
-        self._saved_step = int(self.model.step)
+        self._saved_step = self.model.steps_done
         self._previous_handler = signal.signal(signal.SIGTERM, self._on_sigterm)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        step = int(self.model.step)
+        step = self.model.steps_done
         if step % MAX_BAD_STEPS_IN_ROW == 0 or step < MAX_BAD_STEPS_IN_ROW:
-            bad = int(self.model.num_bad_steps_in_row)
+            bad = int(self.model.num_bad_steps_in_row.numpy())
             if bad >= MAX_BAD_STEPS_IN_ROW:
                 raise NonFiniteLossError(
                     f"the loss was not finite for {bad} steps in a row, up to step {step}; weights are those of the "
                     "last good step. Lower --learning_rate, or look for broken pixels in the data"
                 )
         out_of_time = self.max_seconds is not None and time.monotonic() - self._start > self.max_seconds
+        out_of_time, self.terminated = self.agree([out_of_time, self.terminated])
         if step >= self.max_steps or out_of_time or self.terminated:
             self.model.stop_training = True
         if self.model.stop_training or step % self.checkpoint_steps == 0:
             self._save(step)
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        self._save(int(self.model.step))
+        self._save(self.model.steps_done)
         signal.signal(signal.SIGTERM, self._previous_handler)
 
     def _save(self, step: int) -> None:
@@ -73,9 +90,10 @@ class ProgressBar(keras.callbacks.Callback):
     def __init__(self, *, max_steps: int, batch_size: int):
         super().__init__()
         self.max_steps, self.batch_size = max_steps, batch_size
+        self._bar: tqdm | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        first = int(self.model.step) * self.batch_size
+        first = self.model.steps_done * self.batch_size
         total = self.max_steps * self.batch_size
         self._bar = tqdm(total=total, initial=first, unit="img", mininterval=1.0, dynamic_ncols=True)
 
@@ -86,10 +104,15 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         values = " ".join(f"{name}={float(value):.4g}" for name, value in (logs or {}).items())
-        self._bar.write(f"step {int(self.model.step)}: {values}")
+        self._bar.write(f"step {self.model.steps_done}: {values}")
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        self._bar.close()
+        self.close()
+
+    def close(self) -> None:
+        """Ends the line, also where training broke off: what is said then shall have one of its own."""
+        if self._bar is not None:
+            self._bar.close()
 
 
 class TensorBoardLog(keras.callbacks.Callback):
@@ -102,10 +125,10 @@ class TensorBoardLog(keras.callbacks.Callback):
         self._seconds, self._step = time.monotonic(), None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        self._seconds, self._step = time.monotonic(), int(self.model.step)
+        self._seconds, self._step = time.monotonic(), self.model.steps_done
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        step, now = int(self.model.step), time.monotonic()
+        step, now = self.model.steps_done, time.monotonic()
         with self._writer.as_default(step=step):
             for name, value in (logs or {}).items():
                 tf.summary.scalar(name, float(value))

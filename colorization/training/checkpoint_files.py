@@ -8,6 +8,7 @@ delete the newer ones.
 
 import logging
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from colorization import checksums
 
 _FILE_NAME = re.compile(r"ckpt-(\d+)\.(?:index|data-\d{5}-of-\d{5}|sha256\.json)")
 _STATE_NAME = "checkpoint"  # TensorFlow's
+# What a save leaves that was stopped halfway: the folder that TensorFlow writes into, and files not yet renamed.
+_LEFTOVER_GLOBS = ("ckpt-*_temp", "ckpt-*.tempstate*", ".ckpt-*.tmp", "checkpoint.tmp*", f".{_STATE_NAME}.tmp")
 log = logging.getLogger(__name__)
 
 
@@ -39,6 +42,7 @@ class CheckedManager(tf.train.CheckpointManager):
           CheckpointError: see `find_latest`.
         """
         latest = find_latest(folder)
+        _remove_leftovers(folder)
         if latest is not None:
             _write_state(folder, latest)
         super().__init__(checkpoint, str(folder), max_to_keep=num_kept)
@@ -50,7 +54,13 @@ class CheckedManager(tf.train.CheckpointManager):
         _manifest_path(folder / f"ckpt-{checkpoint_number}").unlink(missing_ok=True)
         # As a callback, checksums are there before old checkpoints are deleted.
         options = tf.train.CheckpointOptions(experimental_write_callbacks=[_write_manifest])
-        path = super().save(checkpoint_number=checkpoint_number, options=options)
+        try:
+            path = super().save(checkpoint_number=checkpoint_number, options=options)
+        except (OSError, tf.errors.OpError):  # on a full disk, what is there takes the room of the next try
+            shutil.rmtree(folder / f"ckpt-{checkpoint_number}_temp", ignore_errors=True)
+            for file in folder.glob(f"ckpt-{checkpoint_number}.*"):
+                file.unlink(missing_ok=True)
+            raise
         kept = {_manifest_path(Path(kept)).name for kept in self.checkpoints}
         for manifest in folder.glob("ckpt-*.sha256.json"):
             if manifest.name not in kept:
@@ -58,12 +68,28 @@ class CheckedManager(tf.train.CheckpointManager):
         return path
 
 
+class ReadOnlyManager:
+    """Of a worker that is not the chief: finds what CheckedManager does, and leaves saving to the chief.
+
+    All variables are mirrored, so the chief has them all, and a save takes no exchange between workers.
+    """
+
+    def __init__(self, checkpoint: tf.train.Checkpoint, folder: Path):
+        """Looks for the newest checkpoint that is whole; arguments and errors as those of CheckedManager."""
+        self.checkpoint = checkpoint
+        latest = find_latest(folder)
+        self.latest_checkpoint = None if latest is None else str(latest)
+
+    def save(self, checkpoint_number: int) -> None:
+        """Does nothing."""
+
+
 def find_latest(folder: Path) -> Path | None:
     """Finds the newest checkpoint that is whole; each newer one is a warning, one line that says what is wrong with it.
 
     Checkpoints of versions of this project that wrote no checksums have none, nor has any older one. They are taken,
     with a warning, and TensorFlow's own checks must do. A checkpoint that has none though an older one has them comes
-    from a save that was stopped halfway, and is damaged.
+    from a save that was stopped halfway, and is damaged; if it was the run's first save, there is no checkpoint yet.
 
     Args:
       folder: of the checkpoints.
@@ -89,6 +115,9 @@ def find_latest(folder: Path) -> Path | None:
         if not is_checked:
             log.warning("%s has no checksums; taken unchecked", prefix)
         return prefix
+    if damages and not (folder / _STATE_NAME).exists() and not any(folder.glob("ckpt-*.sha256.json")):
+        log.warning("%s; the first save of this run did not come to its end, going on from the beginning", damages[0])
+        return None
     if damages:
         raise CheckpointError(f"{damages[0]}, and no older checkpoint is whole")
     if (folder / _STATE_NAME).exists():
@@ -115,6 +144,10 @@ def _check(prefix: Path, older: list[Path]) -> bool:
     index, *data = _list_files(prefix)
     if not index.exists() or not data:
         raise checksums.ChecksumError(prefix.with_name(f"{prefix.name}.data*") if index.exists() else index, "missing")
+    try:
+        tf.train.load_checkpoint(str(prefix))
+    except (tf.errors.OpError, ValueError) as error:
+        raise checksums.ChecksumError(index, "can't be read") from error
     return False
 
 
@@ -125,6 +158,15 @@ def _manifest_path(prefix: Path) -> Path:
 def _list_files(prefix: Path) -> list[Path]:
     """The files that TensorFlow wrote, the index first."""
     return [prefix.with_name(f"{prefix.name}.index"), *sorted(prefix.parent.glob(f"{prefix.name}.data-?????-of-?????"))]
+
+
+def _remove_leftovers(folder: Path) -> None:
+    for pattern in _LEFTOVER_GLOBS:
+        for path in folder.glob(pattern):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def _write_manifest(prefix: str) -> None:

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from colorization import models
-from colorization.training.checkpoint_files import CheckedManager, CheckpointError, find_latest
+from colorization.training.checkpoint_files import CheckedManager, CheckpointError, ReadOnlyManager, find_latest
 from colorization.training.colorization_gan import ColorizationGAN
 
 CONFIG_NAME = "config.json"
@@ -27,13 +28,16 @@ RESTORE_ERRORS = (AssertionError, ValueError, IndexError, tf.errors.OpError)
 LIBRARIES = ("tensorflow", "keras", "numpy", "pillow", "tensorflow-io", "tensorflow-datasets", "absl-py")
 
 
-def make_manager(gan: ColorizationGAN, run_dir: Path, *, num_kept: int = 3) -> CheckedManager:
+def make_manager(
+    gan: ColorizationGAN, run_dir: Path, *, num_kept: int = 3, is_chief: bool = True
+) -> CheckedManager | ReadOnlyManager:
     """Makes the manager that saves and restores everything a run needs to go on as if it had not stopped.
 
     Args:
       gan: compiled, so that its optimizers have their variables.
       run_dir: the run's folder.
       num_kept: checkpoints to keep.
+      is_chief: whether this process saves; another worker only restores.
 
     Raises:
       CheckpointError: the run has checkpoints, and all are damaged.
@@ -52,10 +56,12 @@ def make_manager(gan: ColorizationGAN, run_dir: Path, *, num_kept: int = 3) -> C
     if gan.classifier is not None:
         parts["classifier"] = gan.classifier
     checkpoint = tf.train.Checkpoint(**parts)
+    if not is_chief:
+        return ReadOnlyManager(checkpoint, run_dir / "checkpoints")
     return CheckedManager(checkpoint, run_dir / "checkpoints", num_kept=num_kept)
 
 
-def restore_latest(manager: CheckedManager) -> bool:
+def restore_latest(manager: CheckedManager | ReadOnlyManager) -> bool:
     """Restores the newest checkpoint that is whole, as `checkpoint_files` finds it, into the manager's objects.
 
     Returns:
@@ -74,8 +80,13 @@ def restore_latest(manager: CheckedManager) -> bool:
     return True
 
 
-def write_config(run_dir: Path, flags: dict[str, Any]) -> None:
+def write_config(run_dir: Path, flags: dict[str, Any], *, is_chief: bool = True) -> None:
     """Writes what made this run, once: a resumed run keeps its first record.
+
+    Args:
+      run_dir: the run's folder.
+      flags: of the command.
+      is_chief: whether this process writes; another worker only compares.
 
     Raises:
       CheckpointError: if the folder belongs to a run of another network.
@@ -88,6 +99,8 @@ def write_config(run_dir: Path, flags: dict[str, Any]) -> None:
                 raise CheckpointError(
                     f"{path}: this run was started with {name}={old.get(name)}, not {flags.get(name)}"
                 )
+        return
+    if not is_chief:
         return
     config = {
         "flags": flags,
@@ -109,7 +122,9 @@ def read_config(run_dir: Path) -> dict[str, Any]:
     path = Path(run_dir) / CONFIG_NAME
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-        config["flags"]["generator"]
+        for name, kind in (("generator", str), ("z_dim", int), ("pretrained_encoder", bool)):
+            if not isinstance(config["flags"][name], kind):
+                raise ValueError(f"{name} is {config['flags'][name]!r}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path}: not the config of a training run: {_first_line(error)}") from error
     return config
@@ -148,6 +163,27 @@ def load_networks(run_dir: Path, **networks: keras.Model) -> None:
         status.expect_partial().assert_existing_objects_matched()
     except RESTORE_ERRORS as error:
         raise CheckpointError(f"{path}: can't be restored: {_first_line(error)}") from error
+
+
+def assign_weights(network: keras.Model, weights: dict[str, np.ndarray], source: object) -> None:
+    """Assigns weights by name, to all replicas; a network that lacks one, or has it in another shape, stays as it is.
+
+    Args:
+      network: which has these weights, perhaps among others.
+      weights: by the paths of the network's variables.
+      source: where they come from, for the message.
+
+    Raises:
+      ValueError: if they don't fit.
+    """
+    variables = {variable.path: variable for variable in network.variables}
+    for name, weight in weights.items():
+        if name not in variables:
+            raise ValueError(f"{source}: the network that the flags describe has no weight {name}")
+        if (shape := tuple(variables[name].shape)) != weight.shape:
+            raise ValueError(f"{source}: its {name} has shape {weight.shape}, the one of the flags {shape}")
+    for name, weight in weights.items():
+        variables[name].assign(weight)
 
 
 def build_generator_like(flags: dict[str, Any]) -> keras.Model:

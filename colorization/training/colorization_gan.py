@@ -10,17 +10,21 @@ One training step on (l, ab):
 4. An exponential moving average of the generator follows: it is what gets validated and exported.
 
 A step whose loss or gradient is not finite changes no weights and is counted.
+
+Under a `tf.distribute` strategy each replica has its part of the batch, and all take the step that one would take with
+the whole batch: see `replicas.py`. Batch shapes must be static.
 """
 
 import keras
 import tensorflow as tf
 
 from colorization import color
-from colorization.training import hint_sampling, losses, metrics
+from colorization.training import batch_roles, hint_sampling, losses, metrics, replicas
 from colorization.training.objective import FEATURES, LossWeights, Objective
+from colorization.training.replicated_model import ReplicatedModel
 
 
-class ColorizationGAN(keras.Model):
+class ColorizationGAN(ReplicatedModel):
     """Generator, its moving average, noise encoder and (in the adversarial phase) discriminator.
 
     Data are pairs (l, ab): float32 (B, H, W, 1) and (B, H, W, 2) in [-1, 1].
@@ -97,10 +101,17 @@ class ColorizationGAN(keras.Model):
         super().compile(optimizer=decoder_optimizer, **kwargs)
         self.decoder_optimizer, self.encoder_optimizer = decoder_optimizer, encoder_optimizer
         self.discriminator_optimizer = discriminator_optimizer
-        decoder_optimizer.build(self.decoder_variables)
-        encoder_optimizer.build(self.encoder_variables)
+        optimizers = {decoder_optimizer: self.decoder_variables, encoder_optimizer: self.encoder_variables}
         if self.discriminator is not None:
-            discriminator_optimizer.build(self.discriminator.trainable_variables)
+            optimizers[discriminator_optimizer] = self.discriminator.trainable_variables
+        for optimizer, variables in optimizers.items():
+            optimizer.build(variables)
+        self.synchronize(self.generator, optimizers=list(optimizers))
+
+    @property
+    def steps_done(self) -> int:
+        """Number of steps taken, as a Python number: a variable with replicas can't be made one by `int`."""
+        return int(self.step.numpy())
 
     @property
     def encoder_variables(self) -> list[keras.Variable]:
@@ -128,28 +139,27 @@ class ColorizationGAN(keras.Model):
         statistics = [v.value for v in self.generator.non_trainable_variables if v.name.startswith("moving_")]
         before = [tf.identity(variable) for variable in statistics]
         real_ab, hints = self.sample_hints(l, real_ab)
-        fake_ab, values, apply_generator = self.train_generator(l, real_ab, hints)
+        fake_ab, values, gradients = self.train_generator(l, real_ab, hints)
         finite = tf.math.is_finite(values["loss"]) & tf.math.is_finite(values["gradient_norm"])
-        updates = [apply_generator]
+        discriminator_gradients = []
         if self.discriminator is not None:
-            loss, norm, apply_discriminator = self.train_discriminator(l, real_ab, fake_ab)
+            loss, norm, discriminator_gradients = self.train_discriminator(l, real_ab, fake_ab)
             values["discriminator_loss"] = loss
             finite &= tf.math.is_finite(loss) & tf.math.is_finite(norm)
-            updates.append(apply_discriminator)
 
-        def apply() -> tf.Tensor:
-            for update in [*updates, self.update_average]:
-                update()
+        def apply(gradients: list, discriminator_gradients: list, values: dict, before: list) -> None:
+            self.apply_gradients(gradients, discriminator_gradients)
+            self.update_average()
             for name, value in values.items():
                 self.train_means[name].update_state(value)
-            return tf.constant(0, tf.int64)
+            self.num_bad_steps_in_row.assign(0)
 
-        def skip() -> tf.Tensor:
+        def skip(gradients: list, discriminator_gradients: list, values: dict, before: list) -> None:
             for variable, value in zip(statistics, before, strict=True):
                 variable.assign(value)
-            return self.num_bad_steps_in_row + 1
+            self.num_bad_steps_in_row.assign_add(1)
 
-        self.num_bad_steps_in_row.assign(tf.cond(finite, apply, skip))
+        replicas.cond(finite, apply, skip, (gradients, discriminator_gradients, values, before))
         self.step.assign_add(1)
         return {m.name: m.result() for m in self.train_means.values()}
 
@@ -162,15 +172,14 @@ class ColorizationGAN(keras.Model):
           hints: float32 (B, H, W, 3).
 
         Returns:
-          fake_ab (B, H, W, 2); dict of scalar losses; a function without arguments that applies the gradients.
+          fake_ab (B, H, W, 2); dict of scalar losses; gradients of the decoder's and then the encoder's variables.
         """
         with tf.GradientTape() as tape:
             z, kl = self.sample_noise(l, real_ab)
             painted = self.painter([l, z, hints], training=True)
             fake_ab, features = painted if self.classifier is not None else (painted, None)
             fake_ab = tf.cast(fake_ab, tf.float32)
-            automatic = self._split(tf.shape(l)[0])[3]
-            values, loss = self.objective.compute(l, real_ab, fake_ab, features, automatic)
+            values, loss = self.objective.compute(l, real_ab, fake_ab, features, self.assign_roles(l))
             values["kl_loss"] = kl
             loss += self.loss_weights.kl * kl
             if self.discriminator is not None:
@@ -179,16 +188,9 @@ class ColorizationGAN(keras.Model):
                 values["adversarial_loss"] = losses.hinge_generator_loss(logits)
                 loss += self.loss_weights.adversarial * values["adversarial_loss"]
         values["loss"] = loss
-        decoder, encoder = self.decoder_variables, self.encoder_variables
-        gradients, norm = self._clipped_gradients(tape, loss, decoder + encoder)
-        values["gradient_norm"] = norm
-
-        def apply() -> None:
-            self.decoder_optimizer.apply(gradients[: len(decoder)], decoder)
-            if encoder:
-                self.encoder_optimizer.apply(gradients[len(decoder) :], encoder)
-
-        return fake_ab, values, apply
+        gradients, norm = self._clipped_gradients(tape, loss, self.decoder_variables + self.encoder_variables)
+        values = dict(zip(values, replicas.sum_over_replicas(values.values()), strict=True))
+        return fake_ab, values | {"gradient_norm": norm}, gradients
 
     def train_discriminator(self, l: tf.Tensor, real_ab: tf.Tensor, fake_ab: tf.Tensor):
         """Computes the discriminator's loss and gradients.
@@ -199,28 +201,36 @@ class ColorizationGAN(keras.Model):
           fake_ab: float32 (B, H, W, 2), the generator's.
 
         Returns:
-          Scalar loss; scalar gradient norm; a function without arguments that applies the gradients.
+          Scalar loss; scalar gradient norm; gradients.
         """
         with tf.GradientTape() as tape:
             both = tf.concat([real_ab, fake_ab], axis=0)
             logits = self.discriminator([tf.concat([l, l], axis=0), both], training=True)
             real_logits, fake_logits = tf.split(logits, 2, axis=0)
             loss = losses.hinge_discriminator_loss(real_logits, fake_logits)
-        variables = self.discriminator.trainable_variables
-        gradients, norm = self._clipped_gradients(tape, loss, variables)
-        return loss, norm, lambda: self.discriminator_optimizer.apply(gradients, variables)
+        gradients, norm = self._clipped_gradients(tape, loss, self.discriminator.trainable_variables)
+        return replicas.sum_over_replicas([loss])[0], norm, gradients
+
+    def apply_gradients(self, gradients: list[tf.Tensor], discriminator_gradients: list[tf.Tensor]) -> None:
+        """Lets the optimizers take their step; gradients as `train_generator` and `train_discriminator` return them."""
+        decoder, encoder = self.decoder_variables, self.encoder_variables
+        self.decoder_optimizer.apply(gradients[: len(decoder)], decoder)
+        if encoder:
+            self.encoder_optimizer.apply(gradients[len(decoder) :], encoder)
+        if self.discriminator is not None:
+            self.discriminator_optimizer.apply(discriminator_gradients, self.discriminator.trainable_variables)
 
     def sample_noise(self, l: tf.Tensor, real_ab: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Draws `z` (B, z_dim) for a batch, and the KL loss of the part that the noise encoder chose."""
         z_dim = self.generator.inputs[1].shape[-1]
-        batch = tf.shape(l)[0]
-        if not self.noise_fraction:  # an empty batch has no mean
-            return tf.zeros((batch, z_dim)), tf.constant(0.0)
-        num_noisy = self._split(batch)[0]
-        mean, log_variance = self.noise_encoder([l[:num_noisy], real_ab[:num_noisy]], training=True)
-        normal = tf.random.stateless_normal((num_noisy, z_dim), self._step_seed())
-        encoded = mean + tf.exp(0.5 * log_variance) * normal
-        return tf.concat([encoded, tf.zeros((batch - num_noisy, z_dim))], axis=0), losses.kl_loss(mean, log_variance)
+        if not self.noise_fraction:
+            return tf.zeros((l.shape[0], z_dim)), tf.constant(0.0)
+        roles = self.assign_roles(l)
+        # Of all photos, though few need it: at an eighth of their size that costs little, and shapes stay static.
+        mean, log_variance = self.noise_encoder([l, real_ab], training=True)
+        normal = replicas.Rows.of(l).normal((z_dim,), self._step_seed())
+        z = tf.where(roles.noisy[:, tf.newaxis], mean + tf.exp(0.5 * log_variance) * normal, 0.0)
+        return z, losses.kl_loss(mean, log_variance, roles.noisy, roles.num_noisy)
 
     def sample_hints(self, l: tf.Tensor, real_ab: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Draws hints for a part of a batch.
@@ -234,28 +244,20 @@ class ColorizationGAN(keras.Model):
         """
         if not self.hint_fraction:
             return real_ab, _no_hints(l)
-        _, first, last, _ = self._split(tf.shape(real_ab)[0])
         hints, ab = hint_sampling.sample_hints(
-            l[first:last],
-            real_ab[first:last],
-            self._step_seed() + [1, 0],
-            recoloured_share=self.recoloured_fraction,
+            l, real_ab, self._step_seed() + [1, 0], recoloured_share=self.recoloured_fraction
         )
-        hints = tf.concat([_no_hints(l[:first]), hints, _no_hints(l[last:])], axis=0)
-        return tf.concat([real_ab[:first], ab, real_ab[last:]], axis=0), hints
+        hinted = self.assign_roles(l).hinted[:, tf.newaxis, tf.newaxis, tf.newaxis]
+        return tf.where(hinted, ab, real_ab), tf.where(hinted, hints, 0.0)
 
-    def _split(self, batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Of a batch: number of photos with noise, which are the first; first hinted photo; first after those.
-
-        Last the first photo that has neither, as all after it; 0 where each has one or both, as a batch of one may.
-        """
-        size = tf.cast(batch, tf.float32)
-        num_noisy = tf.cast(tf.math.ceil(self.noise_fraction * size), tf.int32)
-        num_hinted = tf.cast(tf.math.floor(self.hint_fraction * size), tf.int32)
-        first_hinted = tf.minimum(num_noisy // 2, batch - num_hinted)
-        last_hinted = first_hinted + num_hinted
-        automatic = tf.maximum(num_noisy, last_hinted)
-        return num_noisy, first_hinted, last_hinted, tf.where(automatic < batch, automatic, 0)
+    def assign_roles(self, l: tf.Tensor) -> batch_roles.Roles:
+        """Who of a batch `l` (B, H, W, 1) gets noise and hints in this step."""
+        return batch_roles.assign_roles(
+            replicas.Rows.of(l),
+            self._step_seed() + [-1, 0],
+            noise_fraction=self.noise_fraction,
+            hint_fraction=self.hint_fraction,
+        )
 
     def _step_seed(self) -> tf.Tensor:
         return tf.stack([tf.constant(self.noise_seed, tf.int64), self.step])
@@ -268,14 +270,14 @@ class ColorizationGAN(keras.Model):
         chromas = (real_ab, fake_ab, tf.zeros_like(real_ab))
         real, fake, grey = (color.to_uint8(color.l_ab_to_rgb(l, ab)) for ab in chromas)
         values = {
-            "chroma_loss": self.objective.chroma_loss(real_ab, fake_ab),
-            "psnr": metrics.psnr(fake, real),
-            "grey_psnr": metrics.psnr(grey, real),
-            "colorfulness": metrics.colorfulness(fake),
-            "real_colorfulness": metrics.colorfulness(real),
+            "chroma_loss": self.objective.chroma_loss(l, real_ab, fake_ab),
+            "psnr": replicas.share_of_mean(metrics.psnr(fake, real)),
+            "grey_psnr": replicas.share_of_mean(metrics.psnr(grey, real)),
+            "colorfulness": replicas.share_of_mean(metrics.colorfulness(fake)),
+            "real_colorfulness": replicas.share_of_mean(metrics.colorfulness(real)),
         }
-        for name, value in values.items():
-            self.val_means[name].update_state(value)
+        for name, value in zip(values, replicas.sum_over_replicas(values.values()), strict=True):
+            self.val_means[name].update_state(value, sample_weight=tf.shape(l)[0])  # the last batch may be smaller
         return {name: mean.result() for name, mean in self.val_means.items()}
 
     def update_average(self) -> None:
@@ -284,11 +286,6 @@ class ColorizationGAN(keras.Model):
         decay = tf.minimum(self.ema_decay, (1.0 + step) / (10.0 + step))
         for average, weight in zip(self.ema_generator.weights, self.generator.weights, strict=True):
             average.assign(decay * average + (1.0 - decay) * weight)
-
-    def _clipped_gradients(self, tape: tf.GradientTape, loss: tf.Tensor, variables: list) -> tuple[list, tf.Tensor]:
-        """Gradients of `loss`, scaled so that their global norm is at most clip_norm, and that norm before."""
-        gradients = tape.gradient(loss, [v.value for v in variables], unconnected_gradients="zero")
-        return tf.clip_by_global_norm(gradients, self.clip_norm)
 
 
 def _no_hints(l: tf.Tensor) -> tf.Tensor:

@@ -7,6 +7,8 @@ Paper: Real-Time User-Guided Image Colorization with Learned Deep Priors, Zhang 
 
 import tensorflow as tf
 
+from colorization.training.replicas import Rows
+
 MAX_POINTS = 32
 _POINT_PROBABILITY = 0.125  # of the geometric distribution of the number of points: 8 on average
 _MAX_RADIUS = 4  # px: a hint covers a square of 1 to 9 px
@@ -28,7 +30,7 @@ def sample_hints(
     hint against it.
 
     Args:
-      l: float32 (B, H, W, 1) in [-1, 1].
+      l: float32 (B, H, W, 1) in [-1, 1], of static shape.
       ab: float32 (B, H, W, 2) in [-1, 1].
       seed: int32 or int64 (2,).
       recoloured_share: probability of being recoloured, in [0, 1].
@@ -37,14 +39,13 @@ def sample_hints(
       hints: float32 (B, H, W, 3): ab where the mask, the third channel, is 1; else 0.
       ab: float32 (B, H, W, 2), the photos that the hints speak of.
     """
-    batch, height, width = tf.unstack(tf.shape(ab)[:3])
-    shape = tf.stack([batch, MAX_POINTS])
-    y, x = (_draw_centres(shape, seed + knob, size) for knob, size in ((1, height), (2, width)))  # (B, K) each
+    photos, (height, width) = Rows.of(ab), ab.shape[1:3]
+    y, x = (_draw_centres(photos, seed + knob, size) for knob, size in ((1, height), (2, width)))  # (B, K) each
     ab = _recolour_objects(l, ab, y[:, 0], x[:, 0], seed + 6, recoloured_share)
-    uniform = tf.random.stateless_uniform((batch, 1), seed + 3, 1e-6)
+    uniform = photos.uniform((1,), seed + 3, 1e-6)
     number = 1.0 + tf.floor(tf.math.log(uniform) / tf.math.log(1.0 - _POINT_PROBABILITY))
     shown = tf.cast(tf.range(MAX_POINTS, dtype=tf.float32) < number, tf.float32)  # (B, K)
-    radius = tf.random.stateless_uniform(shape, seed + 4, 0, _MAX_RADIUS + 1, tf.int32)
+    radius = photos.uniform((MAX_POINTS,), seed + 4, 0, _MAX_RADIUS + 1, tf.int32)
     rows = _span(y, radius, height) * shown[..., tf.newaxis]  # (B, K, H)
     columns = _span(x, radius, width)  # (B, K, W)
     total = tf.einsum("bkw,bkwc->bkc", columns, tf.einsum("bkh,bhwc->bkwc", rows, ab))
@@ -59,29 +60,28 @@ def _recolour_objects(
     l: tf.Tensor, ab: tf.Tensor, y: tf.Tensor, x: tf.Tensor, seed: tf.Tensor, share: float
 ) -> tf.Tensor:
     """Shifts what is like the pixel at (y, x), (B,) each, to a random colour; the shift fades with the difference."""
-    batch, height, width = tf.unstack(tf.shape(ab)[:3])
+    photos, (height, width) = Rows.of(ab), ab.shape[1:3]
     here = tf.stack([y, x], axis=-1)
     colour, lightness = (tf.gather_nd(v, here, batch_dims=1)[:, tf.newaxis, tf.newaxis] for v in (ab, l))
-    angle = tf.random.stateless_uniform((batch, 1, 1), seed + 1, 0.0, 6.2832)
-    chroma = tf.random.stateless_uniform((batch, 1, 1), seed + 2, 0.1, 0.6)
+    angle = photos.uniform((1, 1), seed + 1, 0.0, 6.2832)
+    chroma = photos.uniform((1, 1), seed + 2, 0.1, 0.6)
     other = tf.stack([chroma * tf.cos(angle), chroma * tf.sin(angle)], axis=-1)
-    side = tf.cast(tf.minimum(height, width), tf.float32)
-    size = side * tf.random.stateless_uniform((batch, 1, 1), seed + 3, *_OBJECT_SIZE)
+    size = min(height, width) * photos.uniform((1, 1), seed + 3, *_OBJECT_SIZE)
     rows = tf.cast(tf.range(height) - y[:, tf.newaxis], tf.float32)[:, :, tf.newaxis] / size  # (B, H, 1)
     columns = tf.cast(tf.range(width) - x[:, tf.newaxis], tf.float32)[:, tf.newaxis] / size  # (B, 1, W)
     distance = tf.reduce_sum(tf.square((ab - colour) / _OBJECT_AB), axis=-1)
     distance += tf.square((l - lightness)[..., 0] / _OBJECT_L) + tf.square(rows) + tf.square(columns)
-    chosen = tf.random.stateless_uniform((batch, 1, 1, 1), seed) < share
+    chosen = photos.uniform((1, 1, 1), seed) < share
     return ab + tf.where(chosen, tf.exp(-0.5 * distance)[..., tf.newaxis] * (other - colour), 0.0)
 
 
-def _draw_centres(shape: tf.Tensor, seed: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-    """Pixels of an axis of `size` pixels, normally distributed about its middle: int32."""
-    position = 0.5 + 0.25 * tf.random.stateless_normal(shape, seed)
-    return tf.clip_by_value(tf.cast(position * tf.cast(size, tf.float32), tf.int32), 0, size - 1)
+def _draw_centres(photos: Rows, seed: tf.Tensor, size: int) -> tf.Tensor:
+    """Pixels of an axis of `size` pixels, normally distributed about its middle: int32 (B, K)."""
+    position = 0.5 + 0.25 * photos.normal((MAX_POINTS,), seed)
+    return tf.clip_by_value(tf.cast(position * size, tf.int32), 0, size - 1)
 
 
-def _span(centre: tf.Tensor, radius: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+def _span(centre: tf.Tensor, radius: tf.Tensor, size: int) -> tf.Tensor:
     """1 within `radius` of `centre`, (B, K) each, else 0: float32 (B, K, size)."""
     distance = tf.abs(tf.range(size) - centre[..., tf.newaxis])
     return tf.cast(distance <= radius[..., tf.newaxis], tf.float32)

@@ -1,12 +1,17 @@
-"""Losses, each a scalar float32."""
+"""Losses, each a scalar float32: a replica's share of the global batch's loss, see `replicas.py`.
+
+With one replica that is the loss itself.
+"""
 
 import tensorflow as tf
 
 from colorization import color
-from colorization.training import metrics
+from colorization.training import metrics, replicas
 
 HUBER_DELTA = 20.0  # CIE ab units: below it errors count quadratically, above linearly
 LOG_SCALE = 5.0  # CIE ab units: root mean square error of a photo below which the log loss hardly asks for less
+RGB_LOG_SCALE = 0.02  # of [0, 1]: the same for the log loss in RGB; 34 dB
+CIEDE2000_SMOOTHING = 0.5  # L* by which the colours that `ciede2000_loss` compares differ at least
 AB_CLASS_SIZE = 10.0  # CIE ab units: side of the squares of the ab plane that are classes of colour
 _CLASSES_A_SIDE = 22
 NUM_AB_CLASSES = _CLASSES_A_SIDE**2
@@ -38,17 +43,57 @@ def chroma_loss(real_ab: tf.Tensor, fake_ab: tf.Tensor, *, saturation_weight: fl
     weight = saturation_weights(real_ab, saturation_weight)
     if kind == "log":
         error = tf.reduce_sum(tf.square(real_ab - fake_ab), axis=-1) * (color.AB_SCALE / LOG_SCALE) ** 2
-        return 0.5 * tf.reduce_mean(tf.math.log1p(tf.reduce_mean(weight * error, axis=[1, 2])))
+        return 0.5 * replicas.share_of_mean(tf.math.log1p(tf.reduce_mean(weight * error, axis=[1, 2])))
     error = tf.abs(real_ab - fake_ab) * (color.AB_SCALE / HUBER_DELTA)
     if kind == "huber":
         error = tf.where(error < 1.0, 0.5 * tf.square(error), error - 0.5)
-    return tf.reduce_mean(weight * tf.reduce_sum(error, axis=-1))
+    return replicas.share_of_mean(weight * tf.reduce_sum(error, axis=-1))
+
+
+def rgb_loss(real_rgb: tf.Tensor, fake_rgb: tf.Tensor) -> tf.Tensor:
+    """Half the mean over photos of log(1 + MSE / RGB_LOG_SCALE^2), with the mean square error of R, G and B.
+
+    The "log" kind of `chroma_loss`, but in the space where PSNR and colorfulness are measured. How far RGB moves for a
+    step in ab depends on hue and lightness: a blue that misses by 20 units is a larger error than such a yellow.
+
+    Args:
+      real_rgb: float32 (B, H, W, 3) in [0, 1].
+      fake_rgb: float32 (B, H, W, 3).
+
+    Returns:
+      Scalar; 1 dB of PSNR is 0.115 of it.
+    """
+    error = tf.reduce_mean(tf.square(real_rgb - fake_rgb), axis=[1, 2, 3])
+    return 0.5 * replicas.share_of_mean(tf.math.log1p(error / RGB_LOG_SCALE**2))
+
+
+def ciede2000_loss(l: tf.Tensor, real_ab: tf.Tensor, fake_ab: tf.Tensor) -> tf.Tensor:
+    """Mean CIEDE2000 difference in tens, of colours averaged over squares of 2 x 2 pixels.
+
+    Linear in the error where the chroma losses are quadratic: it asks for the median of the colours that a pixel may
+    have, and they for the mean.
+
+    Args:
+      l: float32 (B, H, W, 1) in [-1, 1], H and W even.
+      real_ab: float32 (B, H, W, 2) in [-1, 1].
+      fake_ab: float32 (B, H, W, 2), about [-1, 1].
+
+    Returns:
+      Scalar, not quite 0 for equal colours: lightness is taken to differ a little, for a finite gradient there.
+
+    Paper: Sharma, Wu and Dalal 2005.
+    """
+    real, fake = (
+        color.join_lab(*(tf.nn.avg_pool2d(x, 2, 2, "VALID") for x in (l, ab + 1e-6))) for ab in (real_ab, fake_ab)
+    )
+    difference = metrics.ciede2000(real, fake + [CIEDE2000_SMOOTHING, 0.0, 0.0])
+    return replicas.share_of_mean(difference) / 10.0
 
 
 def saturation_weights(real_ab: tf.Tensor, saturation_weight: float) -> tf.Tensor:
-    """Weight of each pixel of (B, H, W, 2) in a batch, mean 1: float32 (B, H, W); see `chroma_loss`."""
+    """Weight of each pixel of (B, H, W, 2), mean 1 in the global batch: float32 (B, H, W); see `chroma_loss`."""
     weight = 1.0 + saturation_weight * tf.norm(real_ab, axis=-1)
-    return weight / tf.reduce_mean(weight)
+    return weight / replicas.global_mean(weight)
 
 
 def classification_loss(real_ab: tf.Tensor, logits: tf.Tensor, *, saturation_weight: float) -> tf.Tensor:
@@ -70,7 +115,7 @@ def classification_loss(real_ab: tf.Tensor, logits: tf.Tensor, *, saturation_wei
     square = tf.clip_by_value(square, 0, _CLASSES_A_SIDE - 1)
     classes = square[..., 0] * _CLASSES_A_SIDE + square[..., 1]
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(classes, tf.cast(logits, tf.float32))
-    return tf.reduce_mean(saturation_weights(cell_ab, saturation_weight) * losses)
+    return replicas.share_of_mean(saturation_weights(cell_ab, saturation_weight) * losses)
 
 
 def perceptual_loss(real_features: list[tf.Tensor], fake_features: list[tf.Tensor]) -> tf.Tensor:
@@ -89,11 +134,17 @@ def perceptual_loss(real_features: list[tf.Tensor], fake_features: list[tf.Tenso
         (tf.cast(real, tf.float32), tf.cast(fake, tf.float32))
         for real, fake in zip(real_features, fake_features, strict=True)
     ]
-    terms = [tf.reduce_mean(tf.abs(real - fake)) / (tf.reduce_mean(tf.abs(real)) + 1e-6) for real, fake in pairs]
+    sizes = replicas.sum_over_replicas([replicas.share_of_mean(tf.abs(tf.stop_gradient(real))) for real, _ in pairs])
+    terms = [
+        replicas.share_of_mean(tf.abs(real - fake)) / (size + 1e-6)
+        for (real, fake), size in zip(pairs, sizes, strict=True)
+    ]
     return tf.add_n(terms) / len(terms)
 
 
-def colorfulness_loss(real_rgb: tf.Tensor, fake_rgb: tf.Tensor) -> tf.Tensor:
+def colorfulness_loss(
+    real_rgb: tf.Tensor, fake_rgb: tf.Tensor, counted: tf.Tensor | None = None, num_counted: int | None = None
+) -> tf.Tensor:
     """How far the mean colorfulness of a batch of results is from that of the originals, in hundreds.
 
     The mean of the batch, not each photo's own, is to be met: no photo is asked for more colour than it has room for.
@@ -101,6 +152,8 @@ def colorfulness_loss(real_rgb: tf.Tensor, fake_rgb: tf.Tensor) -> tf.Tensor:
     Args:
       real_rgb: float32 (B, H, W, 3) in [0, 1].
       fake_rgb: float32 (B, H, W, 3).
+      counted: bool (B,), the photos that the means are of; None for all.
+      num_counted: how many those are in the global batch; given with `counted`.
 
     Returns:
       Scalar, at least 0.
@@ -109,28 +162,42 @@ def colorfulness_loss(real_rgb: tf.Tensor, fake_rgb: tf.Tensor) -> tf.Tensor:
     rewards colorfulness without bound.
     """
     real, fake = (metrics.colorfulness(255.0 * rgb, epsilon=1.0) for rgb in (real_rgb, fake_rgb))
-    return tf.abs(tf.reduce_mean(real) - tf.reduce_mean(fake)) / 100.0
+    difference = real - fake
+    if counted is None:
+        difference = replicas.share_of_mean(difference)
+    else:
+        difference = tf.reduce_sum(tf.where(counted, difference, 0.0)) / num_counted
+    # |x| is x times its sign, and the sign is the global batch's.
+    sign = tf.sign(replicas.sum_over_replicas([tf.stop_gradient(difference)])[0])
+    return sign * difference / 100.0
 
 
 def hinge_discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
     """Hinge loss of the discriminator (Lim and Ye 2017, arXiv:1705.02894); logits of any shape."""
-    return tf.reduce_mean(tf.nn.relu(1.0 - real_logits)) + tf.reduce_mean(tf.nn.relu(1.0 + fake_logits))
+    return replicas.share_of_mean(tf.nn.relu(1.0 - real_logits) + tf.nn.relu(1.0 + fake_logits))
 
 
 def hinge_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
     """The generator's side of the hinge loss: minus the mean logit of its photos."""
-    return -tf.reduce_mean(fake_logits)
+    return -replicas.share_of_mean(fake_logits)
 
 
-def kl_loss(mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tensor:
+def kl_loss(
+    mean: tf.Tensor, log_variance: tf.Tensor, counted: tf.Tensor | None = None, num_counted: int | None = None
+) -> tf.Tensor:
     """KL divergence of N(mean, exp(log_variance)) from N(0, I), in nats per photo.
 
     Args:
       mean: float32 (B, z_dim).
       log_variance: float32 (B, z_dim).
+      counted: bool (B,), the photos that count; None for all.
+      num_counted: how many those are in the global batch; given with `counted`.
 
     Returns:
       Scalar, mean over the batch (Kingma and Welling 2013, arXiv:1312.6114, appendix B).
     """
     terms = 1.0 + log_variance - tf.square(mean) - tf.exp(log_variance)
-    return -0.5 * tf.reduce_mean(tf.reduce_sum(terms, axis=-1))
+    divergence = -0.5 * tf.reduce_sum(terms, axis=-1)
+    if counted is None:
+        return replicas.share_of_mean(divergence)
+    return tf.reduce_sum(tf.where(counted, divergence, 0.0)) / num_counted

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from colorization import color
 from colorization.training import losses
+from colorization.training.batch_roles import Roles
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,13 +15,14 @@ class LossWeights:
     """Weights of the losses relative to the chroma loss; a loss of weight 0 is not computed.
 
     Attributes:
-      chroma_kind: "huber", "l1" or "log", see `losses.chroma_loss`.
+      chroma_kind: "huber", "l1" or "log", see `losses.chroma_loss`; or "log_rgb", see `losses.rgb_loss`.
       saturation: how much more vivid pixels count, see `losses.chroma_loss`.
       kl: of the noise encoder's KL loss.
       adversarial: of the hinge loss; needs a discriminator.
       classification: of the joint classification; needs the features of layer `FEATURES`.
       perceptual: of the perceptual loss; needs an encoder that looks at RGB.
       colorfulness: of the colorfulness loss.
+      ciede2000: of the CIEDE2000 loss.
     """
 
     chroma_kind: str = "huber"
@@ -30,6 +32,7 @@ class LossWeights:
     classification: float = 0.0
     perceptual: float = 0.0
     colorfulness: float = 0.0
+    ciede2000: float = 0.0
 
 
 FEATURES = "decoder_8"  # layer of the generator whose features the classification reads
@@ -48,22 +51,26 @@ class Objective:
           encoder: frozen, rgb in [-1, 1] -> list of features; needed with a perceptual weight.
 
         Raises:
-          ValueError: if a loss lacks its network.
+          ValueError: if a loss lacks its network, or "log_rgb" comes with a saturation weight, which it has no use for.
         """
+        if weights.chroma_kind == "log_rgb" and weights.saturation and not weights.classification:
+            raise ValueError("the chroma loss log_rgb weighs all pixels the same: it needs a saturation weight of 0")
         if weights.classification and classifier is None:
             raise ValueError("a classification loss needs a classifier")
         if weights.perceptual and encoder is None:
             raise ValueError("a perceptual loss needs an encoder")
         self.weights, self.classifier, self.encoder = weights, classifier, encoder
 
-    def chroma_loss(self, real_ab: tf.Tensor, fake_ab: tf.Tensor) -> tf.Tensor:
-        """The chroma loss of these weights, scalar."""
+    def chroma_loss(self, l: tf.Tensor, real_ab: tf.Tensor, fake_ab: tf.Tensor) -> tf.Tensor:
+        """The chroma loss of these weights, scalar; arguments as of `compute`."""
+        if self.weights.chroma_kind == "log_rgb":
+            return losses.rgb_loss(color.l_ab_to_rgb(l, real_ab), color.l_ab_to_rgb(l, fake_ab))
         return losses.chroma_loss(
             real_ab, fake_ab, saturation_weight=self.weights.saturation, kind=self.weights.chroma_kind
         )
 
     def compute(
-        self, l: tf.Tensor, real_ab: tf.Tensor, fake_ab: tf.Tensor, features: tf.Tensor | None, automatic: tf.Tensor
+        self, l: tf.Tensor, real_ab: tf.Tensor, fake_ab: tf.Tensor, features: tf.Tensor | None, roles: Roles
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """Computes each loss and their weighted sum.
 
@@ -72,13 +79,13 @@ class Objective:
           real_ab: float32 (B, H, W, 2).
           fake_ab: float32 (B, H, W, 2).
           features: the generator's at layer FEATURES, or None.
-          automatic: int32 scalar; the colorfulness counts of the photos from this one on.
+          roles: of the photos; the colorfulness counts of the automatic ones.
 
         Returns:
-          Dict of scalars by name; scalar sum.
+          Dict of scalars by name; scalar sum. On several replicas, each's share.
         """
         weights = self.weights
-        values = {"chroma_loss": self.chroma_loss(real_ab, fake_ab)}
+        values = {"chroma_loss": self.chroma_loss(l, real_ab, fake_ab)}
         total = values["chroma_loss"]
         if weights.classification:
             logits = self.classifier(features)
@@ -93,11 +100,17 @@ class Objective:
             values["perceptual_loss"] = losses.perceptual_loss(*features)
             total += weights.perceptual * values["perceptual_loss"]
         if weights.colorfulness:
-            values["colorfulness_loss"] = losses.colorfulness_loss(real_rgb[automatic:], fake_rgb[automatic:])
+            values["colorfulness_loss"] = losses.colorfulness_loss(
+                real_rgb, fake_rgb, roles.automatic, roles.num_automatic
+            )
             total += weights.colorfulness * values["colorfulness_loss"]
+        if weights.ciede2000:
+            values["ciede2000_loss"] = losses.ciede2000_loss(l, real_ab, fake_ab)
+            total += weights.ciede2000 * values["ciede2000_loss"]
         return values, total
 
     def loss_names(self) -> list[str]:
         """Names of the losses that `compute` returns."""
-        extra = [name for name in ("classification", "perceptual", "colorfulness") if getattr(self.weights, name)]
+        names = ("classification", "perceptual", "colorfulness", "ciede2000")
+        extra = [name for name in names if getattr(self.weights, name)]
         return ["chroma_loss", *(f"{name}_loss" for name in extra)]

@@ -58,7 +58,14 @@ def test_aging_fades_and_is_deterministic():
     np.testing.assert_array_equal(aged, augment.age_lightness(black_and_white, seed, share=1.0))
 
 
-@pytest.mark.parametrize("share, num_aged, num_damaged", [(1.0, 20, 10), (0.5, 10, 5), (0.33, 7, 3), (0.01, 1, 0)])
+def test_what_is_left_of_a_photo_is_the_probability_of_one_more():
+    l = tf.zeros((3, 8, 8, 1))
+    aged = [augment.age_lightness(l, tf.constant([3, 16 * index], tf.int64), share=0.5) for index in range(30)]
+    numbers = [int(tf.reduce_any(photos != 0.0, axis=(1, 2, 3)).numpy().sum()) for photos in aged]
+    assert set(numbers) == {1, 2} and 8 <= numbers.count(2) <= 22
+
+
+@pytest.mark.parametrize("share, num_aged, num_damaged", [(1.0, 20, 10), (0.5, 10, 5), (0.35, 7, 3), (0.05, 1, 0)])
 def test_half_of_the_aged_photos_are_only_lightly_aged(monkeypatch, share, num_aged, num_damaged):
     """The stand-in makes what it gets black; light ageing leaves a photo of the middle grey far from that."""
     monkeypatch.setattr(augment, "_damage", lambda value, seed: tf.zeros_like(value))

@@ -93,3 +93,43 @@ def test_validation_takes_the_centre_square_of_each_photo_once():
         for l, ab in pairs:
             np.testing.assert_allclose(l, np.broadcast_to(expected_l, l.shape), atol=1e-3)
             np.testing.assert_allclose(ab, np.broadcast_to(expected_ab, ab.shape), atol=1e-3)
+
+
+def make_shards(shards: list[int], num_shards: int, **changes) -> tf.data.Dataset:
+    """Shards of the solid photos, dealt one by one."""
+    settings = {"image_size": 8, "seed": 3, "aged_share": 0.5, "batch_size": 4} | changes
+    return dataset.make_sharded_train_dataset(
+        lambda shard: solid_photos().shard(num_shards, shard), shards=shards, num_shards=num_shards, **settings
+    )
+
+
+def test_workers_with_shards_of_their_own_make_up_the_batches_of_one_with_all():
+    whole = take(make_shards([0, 1], 2), 3)
+    parts = [take(make_shards([shard], 2), 3) for shard in (0, 1)]
+    for step, (l, ab) in enumerate(whole):
+        np.testing.assert_array_equal(l, np.concatenate([part[step][0] for part in parts]))
+        np.testing.assert_array_equal(ab, np.concatenate([part[step][1] for part in parts]))
+    resumed = take(make_shards([0, 1], 2, first_step=2), 1)
+    np.testing.assert_array_equal(resumed[0][0], whole[2][0])
+
+
+def test_no_dynamic_shape_reaches_the_training_step():
+    val = dataset.make_val_dataset(solid_photos(), image_size=8, batch_size=4)
+    for batches, size in (
+        (make(image_size=8), 2),
+        (make_shards([0], 2), 2),
+        (make_shards([0, 1], 2), 4),
+        (make_shards([0, 1], 2).rebatch(2, drop_remainder=True), 2),
+        (dataset.split_val_batches(val, 1, 2, 4), 2),
+    ):
+        l, ab = batches.element_spec
+        assert l.shape.as_list() == [size, 8, 8, 1] and ab.shape.as_list() == [size, 8, 8, 2]
+
+
+def test_parts_of_validation_batches_make_up_the_batches_again_and_again():
+    val = dataset.make_val_dataset(solid_photos(), image_size=8, batch_size=3)
+    photos = np.concatenate([ab for _, ab in val.as_numpy_iterator()])
+    assert len(photos) == 5
+    parts = [[ab for _, ab in take(dataset.split_val_batches(val, part, 2, 4), 2)] for part in range(2)]
+    for repeat in range(2):
+        np.testing.assert_array_equal(np.concatenate([part[repeat] for part in parts]), photos[:4])

@@ -40,7 +40,8 @@ def test_what_is_written_is_read_back(photos, tmp_path):
     plan, report = plan_of(photos), SkipReport("training")
     assert all(records.write_shard(plan, index, tmp_path, report) for index in range(3))
     assert sorted(report.skipped) == ["broken.png", "grey.png"] and report.num_seen == 7
-    source = sources.make_record_source(str(tmp_path / "photos-*.tfrecord"), report=SkipReport("training"))
+    files = sources.list_records(str(tmp_path / "photos-*.tfrecord"))
+    source = sources.make_record_source(files, report=SkipReport("training"))
     read = {round(rgb[..., 0].mean() / 20): rgb for rgb in source.as_numpy_iterator()}
     assert sorted(read) == list(range(5))
     for index, rgb in read.items():
@@ -61,3 +62,17 @@ def test_other_settings_do_not_mix_with_shards_that_are_there(photos, tmp_path):
     records.write_index(plan_of(photos), tmp_path)
     with pytest.raises(ValueError, match="index.json"):
         records.write_index(plan_of(photos, jpeg_quality=50), tmp_path)
+
+
+def test_what_a_full_disk_leaves_is_removed(photos, tmp_path, monkeypatch):
+    def refuse(*args):
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr(records, "_make_record", refuse)
+    with pytest.raises(OSError):
+        records.write_shard(plan_of(photos, photos_per_shard=9), 0, tmp_path / "out", SkipReport("prepared"))
+    monkeypatch.setattr(records.os, "replace", refuse)
+    with pytest.raises(OSError):
+        records.write_index(plan_of(photos), tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []

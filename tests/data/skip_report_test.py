@@ -26,3 +26,10 @@ def test_only_the_first_pass_counts(caplog):
     report.add("a.jpg", "grey")
     report.finish()
     assert report.num_seen == 1 and not caplog.text
+
+
+def test_a_disk_that_refuses_the_file_is_a_warning(tmp_path, caplog):
+    report = SkipReport("training", csv_path=tmp_path / "nowhere" / "skipped.csv")
+    report.add("a.jpg", "grey")
+    report.finish()
+    assert f"{tmp_path / 'nowhere' / 'skipped.csv'}: No such file or directory" in caplog.messages

@@ -65,3 +65,16 @@ def test_folded_structure_takes_the_weights_of_a_pretrained_one(weights_path):
 def test_unusable_weights_are_named(weights):
     with pytest.raises(ValueError, match=weights):
         encoder.build_mobilenet_encoder(weights, alpha=0.25)
+
+
+def test_a_file_of_weights_that_holds_a_model_runs_none_of_its_code(tmp_path):
+    inputs = keras.Input((4,))
+    target = tmp_path / "written by a model"
+    outputs = keras.layers.Lambda(lambda x, path=str(target): (open(path, "w").close(), x)[1])(inputs)
+    keras.Model(inputs, keras.layers.Dense(2)(outputs)).save(tmp_path / "model.h5")
+    target.unlink(missing_ok=True)  # building the model runs it, too
+    with pytest.raises(ValueError, match="can't be used"):
+        encoder.build_mobilenet_encoder(str(tmp_path / "model.h5"))
+    with pytest.raises(ValueError, match="expected 'imagenet' or a .weights.h5 file"):
+        encoder.build_mobilenet_encoder(str(tmp_path / "model.keras"))
+    assert not target.exists()

@@ -170,6 +170,28 @@ def test_saving_in_place_of_a_damaged_checkpoint_makes_it_whole(run, caplog):
     assert restore(run) == 33 and caplog.messages == []
 
 
+@pytest.mark.parametrize("stage", ["files", "checksums"])
+def test_a_save_that_fails_leaves_nothing_and_the_one_before_is_taken(run, monkeypatch, caplog, stage):
+    def refuse_files(*args, **kwargs):  # as TensorFlow does
+        (run / "checkpoints" / "ckpt-4_temp").mkdir()
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    def refuse_checksums(prefix):
+        raise OSError(28, "No space left on device")
+
+    manager, variable = make_saver(run)
+    if stage == "files":
+        monkeypatch.setattr(tf.train.CheckpointManager, "save", refuse_files)
+    else:
+        monkeypatch.setattr(checkpoint_files, "_write_manifest", refuse_checksums)
+    before = names(run)
+    with pytest.raises((tf.errors.ResourceExhaustedError, OSError)):
+        save(manager, variable, 4)
+    assert names(run) == before
+    monkeypatch.undo()
+    assert restore(run) == 3.0 and not caplog.messages
+
+
 def test_a_checkpoint_that_somebody_copied_there_stays(run, saved):
     for name in files_of(1):
         shutil.copy(saved / "checkpoints" / name, run / "checkpoints" / name.replace("ckpt-1", "ckpt-0"))
@@ -227,3 +249,33 @@ def test_a_run_goes_on_from_the_checkpoint_before_as_if_it_had_stopped_there(tmp
     checkpoints.load_networks(tmp_path, ema_generator=loaded)
     for weight, other in zip(loaded.get_weights(), expected, strict=True):
         np.testing.assert_array_equal(weight, other)
+
+
+@pytest.mark.parametrize("lost", ["ckpt-1.index", "ckpt-1.data-00000-of-00001", "half the index"])
+def test_a_first_save_that_was_stopped_halfway_is_no_checkpoint(tmp_path, caplog, lost):
+    manager, variable = make_saver(tmp_path)
+    save(manager, variable, 1)
+    folder = tmp_path / "checkpoints"
+    for name in ("checkpoint", "ckpt-1.sha256.json"):
+        (folder / name).unlink()
+    if lost == "half the index":
+        content = (folder / "ckpt-1.index").read_bytes()
+        (folder / "ckpt-1.index").write_bytes(content[: len(content) // 2])
+    else:
+        (folder / lost).unlink()
+    assert checkpoint_files.find_latest(folder) is None
+    assert "first save of this run did not come to its end" in caplog.text
+    manager, variable = make_saver(tmp_path)
+    save(manager, variable, 1)
+    assert checkpoint_files.find_latest(folder) == folder / "ckpt-1"
+
+
+def test_what_a_stopped_save_leaves_is_removed_at_the_next_start(run):
+    folder = run / "checkpoints"
+    whole = names(run)
+    (folder / "ckpt-4_temp").mkdir()
+    (folder / "ckpt-4_temp" / "part-00000-of-00001.data-00000-of-00001").write_bytes(b"half")
+    for name in (".ckpt-4.sha256.json.123.tmp", "checkpoint.tmp0a1b", "ckpt-4.index.tempstate123"):
+        (folder / name).write_bytes(b"half")
+    make_saver(run)
+    assert names(run) == whole

@@ -76,7 +76,16 @@ def test_config_records_flags_versions_and_commit_once(tmp_path):
         checkpoints.write_config(tmp_path, FLAGS | {"z_dim": 3})
 
 
-@pytest.mark.parametrize("text", ["{", "[]", json.dumps({"flags": {}})])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        json.dumps({"flags": {}}),
+        json.dumps({"flags": {"generator": "mobilenet_unet"}}),
+        json.dumps({"flags": {"generator": "mobilenet_unet", "z_dim": "8", "pretrained_encoder": True}}),
+    ],
+)
 def test_a_damaged_config_is_named(tmp_path, text):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(checkpoints.CheckpointError, match="config.json"):

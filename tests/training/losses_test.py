@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from colorization.training import losses
+from colorization import color
+from colorization.training import losses, metrics
 
 
 def chroma(*pixels: tuple[float, float]) -> tf.Tensor:
@@ -47,6 +48,14 @@ def test_log_chroma_loss_takes_the_mean_square_of_each_photo_and_then_the_logari
     assert float(losses.chroma_loss(real, fake, saturation_weight=0.0, kind="log")) == pytest.approx(expected, rel=1e-5)
 
 
+def test_rgb_loss_takes_the_mean_square_of_each_photo_and_then_the_logarithm():
+    real = tf.zeros((2, 1, 2, 3))
+    fake = tf.concat([tf.fill((1, 1, 2, 3), 0.2), tf.constant([[[[0.06, 0.0, 0.0], [0.0, 0.0, 0.0]]]])], axis=0)
+    # Mean squares: 0.04 and 0.06^2 / 6, over 0.02^2: 100 and 1.5.
+    expected = 0.5 * (math.log(101) + math.log(2.5)) / 2
+    assert float(losses.rgb_loss(real, fake)) == pytest.approx(expected, rel=1e-5)
+
+
 def test_classification_loss_is_low_for_the_class_of_the_mean_colour_only():
     real = tf.concat(
         [tf.zeros((1, 2, 2, 1)), tf.fill((1, 2, 2, 1), 25.0 / 110.0)], axis=-1
@@ -62,6 +71,26 @@ def test_perceptual_loss_is_relative_to_the_size_of_the_features():
     assert float(losses.perceptual_loss(real, real)) == 0.0
     fake = [tf.fill((1, 2, 2, 3), 3.0), tf.fill((1, 1, 1, 4), -5.0)]
     assert float(losses.perceptual_loss(real, fake)) == pytest.approx(0.5, rel=1e-5)
+
+
+def test_ciede2000_loss_is_the_mean_difference_in_tens():
+    l = tf.zeros((2, 2, 4, 1))  # L* = 50
+    real = tf.concat([tf.zeros((1, 2, 4, 2)), tf.fill((1, 2, 4, 2), 0.3)], axis=0)
+    fake = real + tf.constant([0.0, 0.3])
+    labs = [color.join_lab(l, ab)[:, 0, 0] for ab in (real, fake)]
+    differences = metrics.ciede2000(*labs).numpy()
+    assert differences.shape == (2,) and min(differences) > 5.0
+    expected = sum(math.hypot(difference, 0.5) for difference in differences) / 20.0  # 0.5: the smoothing
+    assert float(losses.ciede2000_loss(l, real, fake)) == pytest.approx(expected, rel=1e-3)
+    assert float(losses.ciede2000_loss(l, real, real)) == pytest.approx(0.05, rel=1e-2)
+
+
+@pytest.mark.parametrize("ab", [0.0, 0.3])
+def test_ciede2000_loss_has_finite_gradients_at_equal_colours(ab):
+    real, fake = tf.fill((1, 4, 4, 2), ab), tf.Variable(tf.fill((1, 4, 4, 2), ab))
+    with tf.GradientTape() as tape:
+        loss = losses.ciede2000_loss(tf.zeros((1, 4, 4, 1)), real, fake)
+    assert np.isfinite(tape.gradient(loss, fake)).all()
 
 
 def test_colorfulness_loss_compares_the_means_of_the_batches():

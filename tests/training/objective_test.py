@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from colorization import color
 from colorization.training import losses
+from colorization.training.batch_roles import Roles
 from colorization.training.objective import LossWeights, Objective
 from tests.training.tiny_gan import make_photos
 
@@ -18,20 +19,28 @@ def build_encoder() -> keras.Model:
     return keras.Model(image, taps)
 
 
+def roles(num_automatic: int) -> Roles:
+    """Of four photos, of which the last ones are automatic."""
+    automatic = tf.range(4) >= 4 - num_automatic
+    return Roles(~automatic, ~automatic, automatic, num_noisy=4 - num_automatic, num_automatic=num_automatic)
+
+
 def test_only_weighted_losses_are_computed():
     l, ab = make_photos()
-    values, total = Objective(LossWeights(), classifier=None, encoder=None).compute(l, ab, 0.5 * ab, None, 0)
+    values, total = Objective(LossWeights(), classifier=None, encoder=None).compute(l, ab, 0.5 * ab, None, roles(4))
     assert set(values) == {"chroma_loss"}
     assert float(total) == float(losses.chroma_loss(ab, 0.5 * ab, saturation_weight=3.0))
 
 
 def test_the_sum_is_weighted():
-    weights = LossWeights(chroma_kind="l1", saturation=1.0, classification=0.5, perceptual=2.0, colorfulness=4.0)
+    weights = LossWeights(
+        chroma_kind="l1", saturation=1.0, classification=0.5, perceptual=2.0, colorfulness=4.0, ciede2000=8.0
+    )
     classifier, encoder = keras.layers.Dense(losses.NUM_AB_CLASSES), build_encoder()
     objective = Objective(weights, classifier=classifier, encoder=encoder)
     l, ab = make_photos()
     features = tf.random.stateless_normal((4, 4, 4, 6), (1, 2))
-    values, total = objective.compute(l, ab, 0.5 * ab, features, 1)
+    values, total = objective.compute(l, ab, 0.5 * ab, features, roles(3))
     assert list(values) == objective.loss_names()
     real_rgb, fake_rgb = color.l_ab_to_rgb(l, ab), color.l_ab_to_rgb(l, 0.5 * ab)
     expected = {
@@ -39,11 +48,25 @@ def test_the_sum_is_weighted():
         "classification_loss": losses.classification_loss(ab, classifier(features), saturation_weight=1.0),
         "perceptual_loss": losses.perceptual_loss(encoder(2 * real_rgb - 1)[1:4], encoder(2 * fake_rgb - 1)[1:4]),
         "colorfulness_loss": losses.colorfulness_loss(real_rgb[1:], fake_rgb[1:]),
+        "ciede2000_loss": losses.ciede2000_loss(l, ab, 0.5 * ab),
     }
     for name, value in expected.items():
         assert float(values[name]) == pytest.approx(float(value), rel=1e-5), name
-    chroma, classification, perceptual, colorfulness = (float(expected[name]) for name in values)
-    assert float(total) == pytest.approx(chroma + 0.5 * classification + 2 * perceptual + 4 * colorfulness, rel=1e-5)
+    summed = sum(factor * float(expected[name]) for factor, name in zip((1, 0.5, 2, 4, 8), values, strict=True))
+    assert float(total) == pytest.approx(summed, rel=1e-5)
+
+
+def test_log_rgb_is_measured_in_rgb():
+    objective = Objective(LossWeights(chroma_kind="log_rgb", saturation=0.0), classifier=None, encoder=None)
+    l, ab = make_photos()
+    values, total = objective.compute(l, ab, 0.5 * ab, None, roles(4))
+    expected = losses.rgb_loss(color.l_ab_to_rgb(l, ab), color.l_ab_to_rgb(l, 0.5 * ab))
+    assert float(total) == float(values["chroma_loss"]) == pytest.approx(float(expected), rel=1e-6) and expected > 0.0
+
+
+def test_log_rgb_takes_no_saturation_weight():
+    with pytest.raises(ValueError, match="saturation weight of 0"):
+        Objective(LossWeights(chroma_kind="log_rgb", saturation=3.0), classifier=None, encoder=None)
 
 
 def test_gradients_reach_the_result_and_are_finite():
@@ -52,7 +75,7 @@ def test_gradients_reach_the_result_and_are_finite():
     l, ab = make_photos()
     fake = tf.Variable(tf.zeros_like(ab))
     with tf.GradientTape() as tape:
-        _, total = objective.compute(l, ab, fake, None, 0)
+        _, total = objective.compute(l, ab, fake, None, roles(4))
     gradient = tape.gradient(total, fake).numpy()
     assert np.isfinite(gradient).all() and (gradient != 0).any()
 

@@ -1,0 +1,71 @@
+"""Flags -> what is trained."""
+
+import keras
+import pytest
+
+from colorization.training import gan_builder
+
+FLAGS = {
+    "generator": "pix2pix_unet",
+    "pretrained_encoder": False,
+    "init_model_dir": None,
+    "encoder_weights": "none",
+    "frozen_until": 5,
+    "z_dim": 3,
+    "chroma_loss": "log",
+    "ciede2000_weight": 0.5,
+    "saturation_weight": 1.0,
+    "kl_weight": 0.1,
+    "adversarial_weight": 0.0,
+    "classification_weight": 0.0,
+    "perceptual_weight": 0.0,
+    "perceptual_encoder_weights": "imagenet",
+    "colorfulness_weight": 0.3,
+    "noise_fraction": 0.2,
+    "hint_fraction": 0.4,
+    "recoloured_fraction": 0.5,
+    "ema_decay": 0.9,
+    "clip_norm": 7.0,
+    "seed": 11,
+    "max_steps": 100,
+    "learning_rate": 0.1,
+    "encoder_rate_factor": 0.5,
+    "discriminator_learning_rate": 0.01,
+    "beta_1": 0.8,
+    "weight_decay": 0.02,
+    "jit_compile": False,
+}
+
+
+@pytest.fixture(scope="module")
+def gan():
+    return gan_builder.build_gan(FLAGS)
+
+
+def test_flags_arrive(gan):
+    assert gan.generator.name == "pix2pix_unet" and gan.generator.inputs[1].shape[-1] == 3
+    assert gan.discriminator is None
+    weights = gan.loss_weights
+    assert (weights.chroma_kind, weights.saturation, weights.kl, weights.colorfulness) == ("log", 1.0, 0.1, 0.3)
+    assert weights.ciede2000 == 0.5
+    assert (gan.noise_fraction, gan.hint_fraction, gan.recoloured_fraction) == (0.2, 0.4, 0.5)
+    assert (gan.ema_decay, gan.clip_norm, gan.noise_seed) == (0.9, 7.0, 11)
+    assert (gan.decoder_optimizer.beta_1, gan.decoder_optimizer.weight_decay) == (0.8, 0.02)
+
+
+def test_the_rate_rises_over_a_tenth_of_the_steps_and_falls_to_zero(gan):
+    rate = gan.decoder_optimizer._learning_rate
+    assert [float(rate(step)) for step in (0, 5, 10, 55, 100)] == pytest.approx([0.0, 0.05, 0.1, 0.05, 0.0], abs=1e-6)
+    assert float(gan.encoder_optimizer._learning_rate(10)) == pytest.approx(0.05)
+
+
+def test_the_discriminator_comes_with_the_adversarial_weight():
+    gan = gan_builder.build_gan(FLAGS | {"adversarial_weight": 0.1})
+    assert isinstance(gan.discriminator, keras.Model)
+    assert float(gan.discriminator_optimizer.learning_rate) == pytest.approx(0.01)
+
+
+def test_weights_that_are_not_there_are_named():
+    flags = FLAGS | {"generator": "mobilenet_unet", "pretrained_encoder": True, "encoder_weights": "gone.weights.h5"}
+    with pytest.raises(ValueError, match="gone.weights.h5"):
+        gan_builder.build_gan(flags)

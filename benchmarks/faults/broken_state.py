@@ -18,7 +18,6 @@ import logging
 import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import traceback
@@ -28,20 +27,16 @@ from typing import Any
 
 import numpy as np
 from absl import flags
-from PIL import Image
 
+from benchmarks.faults.small_run import STEPS, make_state, train
 from colorization import cli
 
 _NUM_TRIES = flags.DEFINE_integer("num_tries", 200, "Damaged copies.", 2)
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the damage.")
 
-ROOT = Path(__file__).parents[2]
 KINDS = ("a bit flips", "a bit flips", "cut short", "deleted")
 # Not said is right if nothing changed; the last two must not happen.
 OUTCOMES = ("named", "unharmed", "silently wrong", "crashed")
-_STEPS = (2, 4, 6)
-_TRAIN = ("--encoder_weights=none", "--image_size=32", "--batch_size=2", "--val_percent=20", "--validation_steps=2")
-_TRAIN += ("--checkpoint_steps=2", "--mixed_precision=float32", "--device=cpu", "--z_dim=2")
 
 
 def damage(path: Path, kind: str, rng: random.Random) -> None:
@@ -76,32 +71,6 @@ def judge_checkpoint(name: str, said: list[str], loaded: str, digests: dict[int,
         return "named" if went_back and loaded == digests[before] else "silently wrong"
     is_state = name.endswith((".index", ".data-00000-of-00001"))  # of the optimizers, too, which are not loaded here
     return "unharmed" if loaded == digests[newest] and not is_state else "silently wrong"
-
-
-def call(module: str, *args: str) -> subprocess.CompletedProcess:
-    """Runs a command of this project."""
-    command = [sys.executable, "-m", f"colorization.{module}", *args]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-
-
-def train(root: Path, run_dir: Path, max_steps: int) -> subprocess.CompletedProcess:
-    """Trains on the photos in `root`; at most to step 10, where the schedule of the learning rate ends."""
-    return call("train", f"--data_dir={root / 'photos'}", f"--run_dir={run_dir}", f"--max_steps={max_steps}", *_TRAIN)
-
-
-def make_state(root: Path) -> None:
-    """Trains and exports: `root` gets photos/, run/ with three checkpoints, and models/1."""
-    rng = np.random.default_rng(0)
-    (root / "photos").mkdir()
-    for index in range(12):
-        small = Image.fromarray(rng.integers(0, 256, (4, 4, 3), np.uint8))
-        small.resize((48, 40), Image.Resampling.BICUBIC).save(root / "photos" / f"{index}.png")
-    for done in (
-        train(root, root / "run", _STEPS[-1]),
-        call("export", f"--run_dir={root / 'run'}", f"--export_dir={root / 'models'}", "--work_size=32"),
-    ):
-        if done.returncode:
-            raise cli.CommandError(f"can't make what to damage: {done.stderr.strip()}")
 
 
 def copy_damaged(source: Path, target: Path, file: Path, kind: str, rng: random.Random) -> None:
@@ -139,14 +108,14 @@ def make_checkpoint_judge(run_dir: Path) -> Callable[[Path, str], str]:
         return hashlib.sha256(b"".join(weight.tobytes() for weight in weights)).hexdigest()
 
     digests = {}
-    for step in _STEPS:
+    for step in STEPS:
         with tempfile.TemporaryDirectory() as folder:
             for file in (run_dir / "checkpoints").glob(f"ckpt-{step}.*"):
                 os.makedirs(Path(folder) / "checkpoints", exist_ok=True)
                 shutil.copy(file, Path(folder) / "checkpoints")
             checkpoints.load_networks(Path(folder), **networks)
         digests[step] = digest()
-    if len(set(digests.values())) < len(_STEPS):
+    if len(set(digests.values())) < len(STEPS):
         raise cli.CommandError("checkpoints don't differ: nothing could be told from them")
     warnings = _Warnings()
 
@@ -200,19 +169,19 @@ def count(
 def resume(root: Path, num_damaged: int, rng: random.Random) -> str:
     """The outcome of resuming by the command when so many of the newest checkpoints have a flipped bit."""
     run_dir = root / "resumed"
-    data = [Path("checkpoints") / f"ckpt-{step}.data-00000-of-00001" for step in _STEPS[::-1][:num_damaged]]
+    data = [Path("checkpoints") / f"ckpt-{step}.data-00000-of-00001" for step in STEPS[::-1][:num_damaged]]
     copy_damaged(root / "run", run_dir, data[0], "a bit flips", rng)
     for file in data[1:]:
         damage(run_dir / file, "a bit flips", rng)
-    done = train(root, run_dir, _STEPS[-1])
-    if num_damaged == len(_STEPS):
+    done = train(root, run_dir, STEPS[-1])
+    if num_damaged == len(STEPS):
         is_right = (
             done.returncode == 2 and done.stderr.count("\n") == 1 and "no older checkpoint is whole" in done.stderr
         )
     else:
-        step = _STEPS[-1 - num_damaged]
+        step = STEPS[-1 - num_damaged]
         is_right = done.returncode == 0 and f"going on from ckpt-{step}" in done.stderr
-        is_right &= f"done at step {_STEPS[-1]}" in done.stdout
+        is_right &= f"done at step {STEPS[-1]}" in done.stdout
     if not is_right:
         print(done.stdout, done.stderr, file=sys.stderr)
     return "named" if is_right else "crashed" if "Traceback" in done.stderr else "silently wrong"
@@ -227,7 +196,7 @@ def main(argv: list[str]) -> int:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         make_state(root)
-        newest = sorted(path.name for path in (root / "run" / "checkpoints").glob(f"ckpt-{_STEPS[-1]}.*"))
+        newest = sorted(path.name for path in (root / "run" / "checkpoints").glob(f"ckpt-{STEPS[-1]}.*"))
         checkpoint_files = [Path("checkpoints") / name for name in [*newest, "checkpoint"]]
         version_dir = root / "models" / "1"
         model_files = sorted(path.relative_to(version_dir) for path in version_dir.rglob("*") if path.is_file())
@@ -237,7 +206,7 @@ def main(argv: list[str]) -> int:
         judge = make_model_judge(version_dir)
         tables["SavedModel"] = count(version_dir, model_files, judge, num_tries, rng)
         tables["resumed by the command"] = {
-            f"{number} of {len(_STEPS)} damaged": collections.Counter([resume(root, number, rng)]) for number in (1, 3)
+            f"{number} of {len(STEPS)} damaged": collections.Counter([resume(root, number, rng)]) for number in (1, 3)
         }
     print(f"{'':45}", *(f"{outcome:>15}" for outcome in ("tries", *OUTCOMES)))
     total = collections.Counter()

@@ -1,0 +1,1 @@
+"""Feeds decoders, hints and flags what nobody should: see __main__.py."""

@@ -8,6 +8,7 @@ with index.html and contact_sheet.png (best, median and worst photos).
 Exit status: 0 all photos measured; 1 some could not be read (named; the others are measured); 2 the call is wrong.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,7 +63,7 @@ def main(argv: list[str]) -> int:
     if argv[1:]:
         raise cli.UsageError(f"{argv[1]}: unexpected argument; the folder goes into --data_dir")
     data_dir, output_dir, weights = Path(_DATA_DIR.value), Path(_OUTPUT_DIR.value), _INCEPTION_WEIGHTS.value
-    if weights not in ("none", "imagenet") and not Path(weights).is_file():
+    if weights not in ("none", "imagenet") and not os.path.isfile(weights):
         raise cli.UsageError(f"--inception_weights={weights}: no such file")
     from colorization.evaluation import photos
 
@@ -99,11 +100,6 @@ def main(argv: list[str]) -> int:
     summary = report.summarize(evaluation.rows, fids)
     table = report.format_summary(summary)
     print(table)
-    report.write_per_image_csv(output_dir / "per_image.csv", evaluation.rows)
-    if _GALLERY_SIZE.value:
-        gallery.write_gallery(
-            output_dir / "gallery", evaluation.rows, data_dir, colorize, size=_GALLERY_SIZE.value, table=table
-        )
     content = {
         "protocol": protocol.PROTOCOL,
         **summary,
@@ -114,7 +110,13 @@ def main(argv: list[str]) -> int:
         "flags": {holder.name: holder.value for holder in _FLAGS},
         "versions": report.installed_versions(),
     }
-    report.write_metrics_json(output_dir / "metrics.json", content)
+    with cli.write_errors(output_dir):
+        report.write_per_image_csv(output_dir / "per_image.csv", evaluation.rows)
+        if _GALLERY_SIZE.value:
+            gallery.write_gallery(
+                output_dir / "gallery", evaluation.rows, data_dir, colorize, size=_GALLERY_SIZE.value, table=table
+            )
+        report.write_metrics_json(output_dir / "metrics.json", content)
     print(f"wrote {output_dir}: metrics.json, per_image.csv" + (", gallery/index.html" if _GALLERY_SIZE.value else ""))
     return 1 if evaluation.broken else 0
 

@@ -6,6 +6,7 @@ then open http://127.0.0.1:8501. The flags are those of tensorflow_model_server 
 --model_base_path are taken up while the server runs. SIGTERM and Ctrl-C let it finish what it is doing.
 """
 
+import os
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,7 +124,7 @@ def _find_base_dir() -> Path:
         bases = [root / "saved_models" / "colorizer" for root in (package_dir, package_dir.parent)]
         return next((base for base in bases if base.is_dir()), bases[-1])
     base_dir = Path(_MODEL_BASE_PATH.value)
-    if not base_dir.is_dir():
+    if not os.path.isdir(base_dir):  # unlike Path's, also false for a name that is too long
         raise cli.UsageError(f"--model_base_path={base_dir}: no such folder")
     if (base_dir / "saved_model.pb").exists():
         raise cli.UsageError(f"--model_base_path={base_dir}: this is one version; give the folder above it")
@@ -151,6 +152,8 @@ def _listen(port: int) -> socket.socket:
         return socket.create_server((_HOST.value, port), family=family, backlog=2048)
     except OSError as error:
         raise cli.UsageError(f"--rest_api_port={port}: {error.strerror or error}") from error
+    except (TypeError, ValueError) as error:  # a name that the resolver can't even encode
+        raise cli.UsageError(f"--host={_HOST.value}: no name of a host") from error
 
 
 def run() -> None:

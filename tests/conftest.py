@@ -1,8 +1,24 @@
 """Networks that are tiny, of known output, and quick to export; several tests share their export."""
 
+import os
+
 import keras
 import numpy as np
 import pytest
+
+
+@pytest.fixture(scope="module", autouse=True)
+def environment():
+    """What a package leaves in the environment when it is imported, every process started later would take over."""
+    before = dict(os.environ) | {"PYTEST_CURRENT_TEST": ""}
+    yield
+    assert dict(os.environ) | {"PYTEST_CURRENT_TEST": ""} == before
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Weights that a test draws are the same in each run, so what it asserts of them holds always or never."""
+    keras.utils.set_random_seed(0)
 
 
 def pytest_collection_modifyitems(items):

@@ -76,7 +76,7 @@ def test_training_starts_from_a_model_whose_weights_it_knows(tiny_model_dir, tmp
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         f"{tiny_model_dir}/1: its chroma/kernel has shape (1, 1, 1, 2), the one of the flags (3, 3, 1, 2)",
-        f"{tiny_model_dir}/1: the generator that the flags describe has no weight hinted/kernel",
+        f"{tiny_model_dir}/1: the network that the flags describe has no weight hinted/kernel",
         f"{tmp_path}/old: its weights can't be read: it is older than colour hints and does not name its weights",
     ]
 

@@ -91,6 +91,7 @@ def test_a_run_writes_numbers_rows_and_gallery(tmp_path, data_dir):
         (["--data_dir={missing}", "--output_dir={out}"], "missing: no such folder"),
         (["--data_dir={data}", "--output_dir={out}", "--expected_num_photos=9"], "holds 3 photos, 9 expected"),
         (["--data_dir={data}", "--output_dir={out}", "--inception_weights={missing}"], "missing: no such file"),
+        (["--data_dir={data}", "--output_dir={out}", f"--inception_weights={'a' * 300}"], "aaa: no such file"),
         (["--data_dir={data}", "--output_dir={data}/y/3.png"], "3.png"),
         (["--data_dir={data}", "--output_dir={out}", "--model_dir=missing"], "missing: no model"),
         (["--data_dir={data}", "--output_dir={out}", "{missing}"], "unexpected argument"),

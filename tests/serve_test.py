@@ -253,6 +253,7 @@ def test_page_and_api_on_top_of_another_server(server, colorizer):
         (["--bearer_token_file=/dev/null"], "serve: --bearer_token_file=/dev/null: its first line is empty"),
         (["--rest_api_port=99999"], "serve: flag --rest_api_port=99999: "),
         (["--host=no.such.host.invalid"], "serve: --rest_api_port=8501: "),
+        (["--host=\x80"], "serve: --host=\\x80: no name of a host"),
     ],
 )
 def test_a_wrong_call_is_one_line(words, message):

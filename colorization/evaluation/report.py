@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import hashlib
 import importlib.metadata
+import io
 import json
 import platform
 from collections.abc import Iterable, Sequence
@@ -99,17 +100,28 @@ def format_summary(summary: dict[str, Any]) -> str:
 
 
 def write_per_image_csv(path: Path, rows: Sequence[PhotoMetrics]) -> None:
-    """Writes one line per photo, in order, under a header with the names of `PhotoMetrics`."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(field.name for field in dataclasses.fields(PhotoMetrics))
-        for row in rows:
-            writer.writerow(v if isinstance(v, str) else f"{v:.6g}" for v in dataclasses.astuple(row))
+    """Writes one line per photo, in order, under a header with the names of `PhotoMetrics`; whole or not at all."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(field.name for field in dataclasses.fields(PhotoMetrics))
+    for row in rows:
+        writer.writerow(v if isinstance(v, str) else f"{v:.6g}" for v in dataclasses.astuple(row))
+    _replace_text(path, text.getvalue())
 
 
 def write_metrics_json(path: Path, content: dict[str, Any]) -> None:
-    """Writes strict JSON (a NaN or infinity is an error, not a surprise for the reader)."""
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    """Writes strict JSON (a NaN or infinity is an error, not a surprise for the reader); whole or not at all."""
+    _replace_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def _replace_text(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="")
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def installed_versions() -> dict[str, str]:

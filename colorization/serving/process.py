@@ -114,6 +114,7 @@ class ModelProcess:
             await asyncio.to_thread(self._send, number, job)
         except OSError as error:
             self._futures.pop(number, None)
+            self.kill()  # known here before the thread at the pipe says so: it must get no further jobs meanwhile
             raise ProcessDiedError from error
         result = await future
         if isinstance(result, Exception):

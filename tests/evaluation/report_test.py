@@ -1,6 +1,7 @@
 import csv
 import hashlib
 import json
+import pathlib
 
 import pytest
 
@@ -88,3 +89,20 @@ def test_model_hash_covers_names_and_contents(tmp_path):
 def test_versions_name_what_the_numbers_depend_on():
     versions = report.installed_versions()
     assert versions["tensorflow"].startswith("2.") and {"python", "keras", "numpy", "pillow"} <= set(versions)
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
+    def refuse(*args):
+        raise OSError(28, "No space left on device")
+
+    for name in ("metrics.json", "per_image.csv"):
+        (tmp_path / name).write_text("before")
+    monkeypatch.setattr(pathlib.Path, "replace", refuse)
+    with pytest.raises(OSError):
+        report.write_metrics_json(tmp_path / "metrics.json", {})
+    with pytest.raises(OSError):
+        report.write_per_image_csv(tmp_path / "per_image.csv", [make_row()])
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "metrics.json": "before",
+        "per_image.csv": "before",
+    }

@@ -48,6 +48,22 @@ def test_life_and_death(tiny_model_dir):
     asyncio.run(asyncio.wait_for(scenario(), 90))
 
 
+def test_who_cannot_send_a_job_knows_at_once_that_the_process_is_dead(tiny_model_dir, monkeypatch):
+    """Else the same job would go to it again, and count as the end of a second process."""
+
+    def fail(*_):
+        raise BrokenPipeError
+
+    async def scenario():
+        process = await ModelProcess.start(tiny_model_dir / "1", ProcessSettings())
+        monkeypatch.setattr(process, "_send", fail)
+        with pytest.raises(ProcessDiedError):
+            await process.run(ColorizeJob(make_photo(50)))
+        assert process.is_dead and process.num_running == 0
+
+    asyncio.run(asyncio.wait_for(scenario(), 90))
+
+
 def test_close_lets_it_finish(tiny_model_dir):
     async def scenario():
         process = await ModelProcess.start(tiny_model_dir / "1", ProcessSettings(num_threads=1))

@@ -1,17 +1,18 @@
 import asyncio
-import os
 import signal
-import socket
-import threading
-import time
+import subprocess
+import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import grpc
 import pytest
 
 from colorization.serving import server
 from colorization.serving.engine import EngineSettings
+
+ROOT = Path(__file__).parents[2]
 
 
 def get(port: int, path: str) -> tuple[int, str]:
@@ -22,27 +23,30 @@ def get(port: int, path: str) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
-def test_without_a_model_it_runs_says_so_and_ends_in_order(tmp_path, capsys):
-    http_socket = socket.create_server(("127.0.0.1", 0))
-    port = http_socket.getsockname()[1]
-    seen = {}
+# In a process of its own, for it is sent SIGTERM.
+SERVE = """
+import asyncio, socket, sys
+from pathlib import Path
+from colorization.serving import server
+from colorization.serving.engine import EngineSettings
 
-    def look_and_stop():
-        for _ in range(200):
-            try:
-                seen["ready"], seen["health"] = get(port, "/readyz"), get(port, "/healthz")
-                break
-            except OSError:
-                time.sleep(0.05)
-        os.kill(os.getpid(), signal.SIGTERM)
+settings = server.ServerSettings("colorizer", Path(sys.argv[1]), shutdown_seconds=2.0)
+http_socket = socket.create_server(("127.0.0.1", 0))
+sys.exit(asyncio.run(server._serve(settings, EngineSettings(poll_seconds=0.05), http_socket)))
+"""
 
-    looking = threading.Thread(target=look_and_stop)
-    looking.start()
-    settings = server.ServerSettings("colorizer", tmp_path, shutdown_seconds=2.0)
-    assert asyncio.run(server._serve(settings, EngineSettings(poll_seconds=0.05), http_socket)) == 0
-    looking.join()
-    assert seen == {"ready": (503, "no model is ready\n"), "health": (200, "ok\n")}
-    assert capsys.readouterr().out == f"serving no model yet: http://127.0.0.1:{port}\n"
+
+def test_without_a_model_it_runs_says_so_and_ends_in_order(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVE, tmp_path], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    line = process.stdout.readline()
+    port = int(line.rpartition(":")[2])
+    assert line == f"serving no model yet: http://127.0.0.1:{port}\n"
+    assert get(port, "/readyz") == (503, "no model is ready\n") and get(port, "/healthz") == (200, "ok\n")
+    process.send_signal(signal.SIGTERM)
+    stdout, _ = process.communicate(timeout=20)
+    assert (stdout, process.returncode) == ("", 0)
     with pytest.raises(OSError):
         get(port, "/healthz")
 

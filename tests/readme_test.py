@@ -54,7 +54,7 @@ def test_command_in_readme_is_accepted(words):
             if module.startswith("colorization."):
                 assert_flags_are_accepted(module, args)
             else:
-                assert module in {"pip", "venv"}
+                assert module in {"pip", "venv", "http.server"}
         case ["make", target]:
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
         case [program, *args] if program.startswith("colorization-"):

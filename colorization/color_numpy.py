@@ -1,8 +1,11 @@
-"""The conversions of `color.py` for NumPy arrays, without TensorFlow, and the constants of both.
+"""The conversions of `color.py` for NumPy and JAX arrays, without TensorFlow, and the constants of both.
 
 `color.py` has TensorFlow I/O's conversion, which runs inside graphs; this one is for programs that have no TensorFlow.
 Matrices, white point and thresholds are the same, and so are the results: within 2e-4 CIE units in either direction
 (`tests/color_numpy_test.py`). Names, shapes and ranges are those of `color.py`.
+
+Each function computes with the library that its argument comes from, so it gives JAX arrays for JAX arrays, also while
+they are traced. Gradients are JAX's business, see `jax_training/losses.py`.
 
 Reference: CIE 15:2004, Colorimetry; IEC 61966-2-1 (sRGB).
 """
@@ -31,7 +34,8 @@ _LINEAR_PART_OF_LAB = 0.008856, 0.2068966  # likewise for relative X, Y or Z, an
 
 def rgb_to_linear(rgb: np.ndarray) -> np.ndarray:
     """Decodes the gamma of `rgb` in [0, 1], any shape: linear light in [0, 1]."""
-    return np.where(rgb > _LINEAR_PART_OF_RGB[0], ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
+    xp = rgb.__array_namespace__()
+    return xp.where(rgb > _LINEAR_PART_OF_RGB[0], ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
 
 
 def linear_to_lightness(linear: np.ndarray) -> np.ndarray:
@@ -41,18 +45,20 @@ def linear_to_lightness(linear: np.ndarray) -> np.ndarray:
 
 def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
     """Converts gamma-encoded sRGB float32 (..., 3) in [0, 1] to `lab` (..., 3), CIE units."""
-    f_x, f_y, f_z = np.moveaxis(_compress(rgb_to_linear(rgb) @ XYZ_OF_LINEAR_RGB.T / WHITE), -1, 0)
-    return np.stack([116.0 * f_y - 16.0, 500.0 * (f_x - f_y), 200.0 * (f_y - f_z)], axis=-1)
+    xp = rgb.__array_namespace__()
+    f_x, f_y, f_z = xp.moveaxis(_compress(rgb_to_linear(rgb) @ XYZ_OF_LINEAR_RGB.T / WHITE), -1, 0)
+    return xp.stack([116.0 * f_y - 16.0, 500.0 * (f_x - f_y), 200.0 * (f_y - f_z)], axis=-1)
 
 
 def lab_to_rgb(lab: np.ndarray) -> np.ndarray:
     """Converts `lab` float32 (..., 3), CIE units, to gamma-encoded sRGB (..., 3), clipped to [0, 1]."""
+    xp = lab.__array_namespace__()
     f_y = (lab[..., 0] + 16.0) / 116.0
-    f = np.stack([f_y + lab[..., 1] / 500.0, f_y, np.maximum(f_y - lab[..., 2] / 200.0, 0.0)], axis=-1)
-    xyz = np.where(f > _LINEAR_PART_OF_LAB[1], f * f * f, (f - 16.0 / 116.0) / 7.787)  # relative to white
-    linear = np.clip(xyz @ (LINEAR_RGB_OF_XYZ * WHITE).T, 0.0, 1.0)  # first, for a negative number has no such power
-    rgb = np.where(linear > _LINEAR_PART_OF_RGB[1], 1.055 * linear ** np.float32(1.0 / 2.4) - 0.055, linear * 12.92)
-    return np.minimum(rgb, 1.0)
+    f = xp.stack([f_y + lab[..., 1] / 500.0, f_y, xp.maximum(f_y - lab[..., 2] / 200.0, 0.0)], axis=-1)
+    xyz = xp.where(f > _LINEAR_PART_OF_LAB[1], f * f * f, (f - 16.0 / 116.0) / 7.787)  # relative to white
+    linear = xp.clip(xyz @ (LINEAR_RGB_OF_XYZ * WHITE).T, 0.0, 1.0)  # first, for a negative number has no such power
+    rgb = xp.where(linear > _LINEAR_PART_OF_RGB[1], 1.055 * linear ** np.float32(1.0 / 2.4) - 0.055, linear * 12.92)
+    return xp.minimum(rgb, 1.0)
 
 
 def rgb_to_l_ab(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -63,9 +69,11 @@ def rgb_to_l_ab(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def l_ab_to_rgb(l: np.ndarray, ab: np.ndarray) -> np.ndarray:
     """Converts normalized `l` (..., 1) and `ab` (..., 2) to `rgb` (..., 3) in [0, 1]."""
-    return lab_to_rgb(np.concatenate([l * L_SCALE + L_CENTER, ab * AB_SCALE], axis=-1))
+    xp = l.__array_namespace__()
+    return lab_to_rgb(xp.concatenate([l * L_SCALE + L_CENTER, ab * AB_SCALE], axis=-1))
 
 
 def _compress(xyz: np.ndarray) -> np.ndarray:
     """CIELAB's f of relative X, Y or Z."""
-    return np.where(xyz > _LINEAR_PART_OF_LAB[0], np.cbrt(xyz), 7.787 * xyz + 16.0 / 116.0)
+    xp = xyz.__array_namespace__()
+    return xp.where(xyz > _LINEAR_PART_OF_LAB[0], xp.cbrt(xyz), 7.787 * xyz + 16.0 / 116.0)

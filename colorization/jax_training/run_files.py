@@ -35,13 +35,18 @@ def write_weights(run_dir: Path, weights: dict[str, Any]) -> None:
     temporary.replace(run_dir / WEIGHTS_NAME)
 
 
+def has_weights(run_dir: Path) -> bool:
+    """Whether `write_weights` wrote a file there."""
+    return (Path(run_dir) / WEIGHTS_NAME).is_file()
+
+
 def read_weights(run_dir: Path) -> dict[str, np.ndarray]:
     """Reads what `write_weights` wrote.
 
     Raises:
       ValueError: there is no such file, or it is damaged; the message names it.
     """
-    path = run_dir / WEIGHTS_NAME
+    path = Path(run_dir) / WEIGHTS_NAME
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}

@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from colorization import models
+from colorization.jax_training import run_files
 from colorization.training.checkpoint_files import CheckedManager, CheckpointError, ReadOnlyManager, find_latest
 from colorization.training.colorization_gan import ColorizationGAN
 
@@ -150,12 +151,21 @@ def load_generator(run_dir: Path) -> keras.Model:
 def load_networks(run_dir: Path, **networks: keras.Model) -> None:
     """Restores networks by their names in the checkpoint (`generator`, `ema_generator`, `noise_encoder`, ...).
 
-    They come from the newest one that is whole, as `checkpoint_files` finds it.
+    They come from the newest one that is whole, as `checkpoint_files` finds it. A run of `colorization.train_jax` has
+    none, but the averaged weights of generator and noise encoder in a file.
 
     Raises:
       CheckpointError: if the run has no checkpoint or a network doesn't fit.
     """
     path = find_latest(Path(run_dir) / "checkpoints")
+    if path is None and run_files.has_weights(run_dir):
+        try:
+            weights = run_files.read_weights(run_dir)
+            for name, network in networks.items():
+                assign_weights(network, _weights_of(weights, name.removeprefix("ema_")), run_dir)
+        except ValueError as error:
+            raise CheckpointError(str(error)) from error
+        return
     if path is None:
         raise CheckpointError(f"{run_dir}: no checkpoint in its checkpoints folder")
     try:
@@ -184,6 +194,12 @@ def assign_weights(network: keras.Model, weights: dict[str, np.ndarray], source:
             raise ValueError(f"{source}: its {name} has shape {weight.shape}, the one of the flags {shape}")
     for name, weight in weights.items():
         variables[name].assign(weight)
+
+
+def _weights_of(weights: dict[str, np.ndarray], network: str) -> dict[str, np.ndarray]:
+    """A network's part of what `run_files.read_weights` returns, by the paths of its variables."""
+    prefix = f"{network}/"
+    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
 
 
 def build_generator_like(flags: dict[str, Any]) -> keras.Model:

@@ -22,8 +22,10 @@ test: .venv/test.stamp .venv-beam/test.stamp .venv/chromium.stamp .venv/npm.stam
 	$(BEAM_PYTHON) -m pytest tests/archives
 	$(PYTHON) -m pytest tests/web
 
-.venv/test.stamp: requirements-convert.txt requirements-dev.txt requirements-serve.txt .venv/runtime.stamp
-	$(PIP_INSTALL) -r requirements.txt -r requirements-convert.txt -r requirements-serve.txt -r requirements-dev.txt
+.venv/test.stamp: requirements-convert.txt requirements-dev.txt requirements-jax.txt requirements-serve.txt \
+  .venv/runtime.stamp
+	$(PIP_INSTALL) -r requirements.txt -r requirements-convert.txt -r requirements-jax.txt -r requirements-serve.txt \
+	  -r requirements-dev.txt
 	@touch $@
 
 .venv-beam/test.stamp: requirements.txt requirements-beam.txt requirements-beam-dev.txt | $(PYTHON)

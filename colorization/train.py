@@ -78,6 +78,9 @@ _PERCEPTUAL_WEIGHTS = flags.DEFINE_string(
 _COLORFULNESS_WEIGHT = flags.DEFINE_float(
     "colorfulness_weight", 0.0, "Weight of the difference in mean colorfulness between results and originals.", 0.0
 )
+_COLORFULNESS_MARGIN = flags.DEFINE_float(
+    "colorfulness_margin", 0.0, "Difference in mean colorfulness that costs nothing.", 0.0
+)
 _CIEDE2000_WEIGHT = flags.DEFINE_float(
     "ciede2000_weight", 0.0, "Weight of the mean CIEDE2000 difference, in tens, between results and originals.", 0.0
 )

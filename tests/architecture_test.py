@@ -31,9 +31,10 @@ ALLOWED = {
     "color_profile": set(),
     "data": {"color", "image_io", "unfinished"},
     "models": set(),
-    "training": {"checksums", "color", "models"},
+    "training": {"checksums", "color", "jax_training", "models"},
     "inference": {"checksums", "color", "color_numpy", "image_io", "isolation", "unfinished"},
     "isolation": {"image_files", "image_io"},
+    "jax_training": {"color_numpy", "image_io", "models"},
     "evaluation": {"color", "image_io", "training"},
     "serving": {"cli", "image_io", "inference"},
 }

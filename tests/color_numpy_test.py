@@ -1,5 +1,7 @@
 """The twin for NumPy arrays against the original, in both directions, and against scikit-image."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import skimage.color
@@ -42,3 +44,14 @@ def test_normalized_values_agree_with_tensorflow(rgb_cube):
         assert actual.shape == expected.shape
         np.testing.assert_allclose(actual, expected, atol=4e-6)
     np.testing.assert_allclose(color_numpy.l_ab_to_rgb(l, ab), rgb_cube, atol=1e-4)
+
+
+def test_jax_arrays_give_jax_arrays_with_the_same_values(rgb_cube):
+    """Also while they are traced."""
+    rgb = rgb_cube[::8, ::8]
+    l, ab = color_numpy.rgb_to_l_ab(rgb)
+    traced_l, traced_ab = jax.jit(color_numpy.rgb_to_l_ab)(jnp.asarray(rgb))
+    assert isinstance(color_numpy.rgb_to_lab(jnp.asarray(rgb)), jax.Array)
+    np.testing.assert_allclose(traced_l, l, atol=4e-6)
+    np.testing.assert_allclose(traced_ab, ab, atol=4e-6)
+    np.testing.assert_allclose(jax.jit(color_numpy.l_ab_to_rgb)(l, ab), color_numpy.l_ab_to_rgb(l, ab), atol=4e-6)

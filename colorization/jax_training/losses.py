@@ -58,18 +58,17 @@ def rgb_loss(real_rgb: Array, fake_rgb: Array) -> Array:
 
 
 def ciede2000_loss(l: Array, real_ab: Array, fake_ab: Array) -> Array:
-    """Mean CIEDE2000 difference in tens, of colours averaged over squares of 2 x 2 pixels: a scalar.
+    """Mean CIEDE2000 difference in tens: a scalar.
 
     Args:
-      l: float32 (B, H, W, 1) in [-1, 1], H and W even.
+      l: float32 (B, H, W, 1) in [-1, 1].
       real_ab: float32 (B, H, W, 2) in [-1, 1].
       fake_ab: float32 (B, H, W, 2), about [-1, 1].
     """
 
     def to_lab(ab: Array) -> Array:
-        l_ab = _halve(jnp.concatenate([l, ab + 1e-6], axis=-1))
-        lightness = l_ab[..., :1] * color_numpy.L_SCALE + color_numpy.L_CENTER
-        return jnp.concatenate([lightness, l_ab[..., 1:] * color_numpy.AB_SCALE], axis=-1)
+        lightness = l * color_numpy.L_SCALE + color_numpy.L_CENTER
+        return jnp.concatenate([lightness, (ab + 1e-6) * color_numpy.AB_SCALE], axis=-1)
 
     return jnp.mean(ciede2000(to_lab(real_ab), to_lab(fake_ab) + jnp.array([CIEDE2000_SMOOTHING, 0.0, 0.0]))) / 10.0
 
@@ -86,6 +85,12 @@ def colorfulness_loss(real_rgb: Array, fake_rgb: Array, *, margin: float | Array
     """
     real, fake = (jnp.mean(colorfulness(255.0 * rgb, epsilon=1.0)) for rgb in (real_rgb, fake_rgb))
     return jnp.maximum(jnp.abs(real - fake) - margin, 0.0) / 100.0
+
+
+def halve(x: Array) -> Array:
+    """Means of squares of 2 x 2 pixels of (B, H, W, C), H and W even: what the losses but the last look at."""
+    batch, height, width, channels = x.shape
+    return jnp.mean(x.reshape(batch, height // 2, 2, width // 2, 2, channels), axis=(2, 4))
 
 
 def kl_loss(mean: Array, log_variance: Array) -> Array:
@@ -128,12 +133,6 @@ def ciede2000(lab: Array, other_lab: Array) -> Array:
     term_c = (c2 - c1) / (1.0 + 0.045 * mean_c)  # (19)
     term_h = delta_h / (1.0 + 0.015 * mean_c * t)  # (20)
     return jnp.sqrt(jnp.maximum(term_l**2 + term_c**2 + term_h**2 + r_t * term_c * term_h, 0.0))  # (22)
-
-
-def _halve(x: Array) -> Array:
-    """Means of squares of 2 x 2 pixels of (B, H, W, C), H and W even."""
-    batch, height, width, channels = x.shape
-    return jnp.mean(x.reshape(batch, height // 2, 2, width // 2, 2, channels), axis=(2, 4))
 
 
 def _sin(degrees: Array) -> Array:

@@ -151,7 +151,7 @@ class Trainer:
             batch = make_batch(batch_key, canvases[chosen], sizes[chosen], self.recipe)
             loss = functools.partial(compute_loss, networks=self.networks, roles=plan_roles(self.recipe))
             gradients, values = jax.grad(loss, has_aux=True)(state.weights, fixed, noise_key, batch, importance)
-            return self._apply(state, gradients, rate), values | {"gradient_norm": optax.global_norm(gradients)}
+            return self._apply(state, gradients, rate), values | {"gradient_norm": optax.tree.norm(gradients)}
 
         state, values = jax.lax.scan(step, state, (indices, rates))
         return state, {name: jnp.mean(value) for name, value in values.items()}
@@ -227,10 +227,11 @@ def compute_loss(
         z = z.at[roles.noisy].set(mean + jnp.exp(0.5 * log_variance) * jax.random.normal(key, mean.shape))
         kl = losses.kl_loss(mean, log_variance)
     fake_ab = networks.generate(weights, fixed, batch.l, z, batch.hints)
-    real_rgb, fake_rgb = losses.l_ab_to_rgb(batch.l, batch.ab), losses.l_ab_to_rgb(batch.l, fake_ab)
+    l, real_ab, fake_ab = map(losses.halve, (batch.l, batch.ab, fake_ab))
+    real_rgb, fake_rgb = losses.l_ab_to_rgb(l, real_ab), losses.l_ab_to_rgb(l, fake_ab)
     values = {
         "rgb_loss": losses.rgb_loss(real_rgb, fake_rgb),
-        "ciede2000_loss": losses.ciede2000_loss(batch.l, batch.ab, fake_ab),
+        "ciede2000_loss": losses.ciede2000_loss(l, real_ab, fake_ab),
         "colorfulness_loss": losses.colorfulness_loss(
             real_rgb[roles.automatic], fake_rgb[roles.automatic], margin=importance.colorfulness_margin
         ),

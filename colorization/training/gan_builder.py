@@ -40,6 +40,7 @@ def build_gan(flags: dict[str, Any]) -> ColorizationGAN:
             classification=flags["classification_weight"],
             perceptual=flags["perceptual_weight"],
             colorfulness=flags["colorfulness_weight"],
+            colorfulness_margin=flags["colorfulness_margin"],
             ciede2000=flags["ciede2000_weight"],
         ),
         noise_fraction=flags["noise_fraction"],

@@ -68,13 +68,13 @@ def rgb_loss(real_rgb: tf.Tensor, fake_rgb: tf.Tensor) -> tf.Tensor:
 
 
 def ciede2000_loss(l: tf.Tensor, real_ab: tf.Tensor, fake_ab: tf.Tensor) -> tf.Tensor:
-    """Mean CIEDE2000 difference in tens, of colours averaged over squares of 2 x 2 pixels.
+    """Mean CIEDE2000 difference in tens.
 
     Linear in the error where the chroma losses are quadratic: it asks for the median of the colours that a pixel may
     have, and they for the mean.
 
     Args:
-      l: float32 (B, H, W, 1) in [-1, 1], H and W even.
+      l: float32 (B, H, W, 1) in [-1, 1].
       real_ab: float32 (B, H, W, 2) in [-1, 1].
       fake_ab: float32 (B, H, W, 2), about [-1, 1].
 
@@ -83,9 +83,7 @@ def ciede2000_loss(l: tf.Tensor, real_ab: tf.Tensor, fake_ab: tf.Tensor) -> tf.T
 
     Paper: Sharma, Wu and Dalal 2005.
     """
-    real, fake = (
-        color.join_lab(*(tf.nn.avg_pool2d(x, 2, 2, "VALID") for x in (l, ab + 1e-6))) for ab in (real_ab, fake_ab)
-    )
+    real, fake = (color.join_lab(l, ab + 1e-6) for ab in (real_ab, fake_ab))
     difference = metrics.ciede2000(real, fake + [CIEDE2000_SMOOTHING, 0.0, 0.0])
     return replicas.share_of_mean(difference) / 10.0
 
@@ -143,9 +141,14 @@ def perceptual_loss(real_features: list[tf.Tensor], fake_features: list[tf.Tenso
 
 
 def colorfulness_loss(
-    real_rgb: tf.Tensor, fake_rgb: tf.Tensor, counted: tf.Tensor | None = None, num_counted: int | None = None
+    real_rgb: tf.Tensor,
+    fake_rgb: tf.Tensor,
+    counted: tf.Tensor | None = None,
+    num_counted: int | None = None,
+    *,
+    margin: float = 0.0,
 ) -> tf.Tensor:
-    """How far the mean colorfulness of a batch of results is from that of the originals, in hundreds.
+    """How far the mean colorfulness of a batch of results is from that of the originals beyond a margin, in hundreds.
 
     The mean of the batch, not each photo's own, is to be met: no photo is asked for more colour than it has room for.
 
@@ -154,9 +157,10 @@ def colorfulness_loss(
       fake_rgb: float32 (B, H, W, 3).
       counted: bool (B,), the photos that the means are of; None for all.
       num_counted: how many those are in the global batch; given with `counted`.
+      margin: difference that costs nothing, in units of colorfulness.
 
     Returns:
-      Scalar, at least 0.
+      Scalar; over all replicas at least 0.
 
     Papers: the measure, Hasler and Suesstrunk 2003; as a loss, DDColor, Kang et al. 2022 (arXiv:2212.11613), which
     rewards colorfulness without bound.
@@ -168,8 +172,9 @@ def colorfulness_loss(
     else:
         difference = tf.reduce_sum(tf.where(counted, difference, 0.0)) / num_counted
     # |x| is x times its sign, and the sign is the global batch's.
-    sign = tf.sign(replicas.sum_over_replicas([tf.stop_gradient(difference)])[0])
-    return sign * difference / 100.0
+    batch_difference = replicas.sum_over_replicas([tf.stop_gradient(difference)])[0]
+    excess = tf.sign(batch_difference) * difference - margin / replicas.num_replicas()
+    return tf.where(tf.abs(batch_difference) > margin, excess, 0.0) / 100.0
 
 
 def hinge_discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:

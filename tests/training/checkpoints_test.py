@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from colorization.jax_training import run_files
 from colorization.training import checkpoints
 from tests.training.tiny_gan import build_tiny_gan, make_photos
 
@@ -90,3 +91,26 @@ def test_a_damaged_config_is_named(tmp_path, text):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(checkpoints.CheckpointError, match="config.json"):
         checkpoints.read_config(tmp_path)
+
+
+def test_networks_are_loaded_from_the_weights_of_a_jax_run(tmp_path):
+    """Its averages are called generator there, for it keeps no others."""
+    gan, other = build_tiny_gan(), build_tiny_gan(seed=1)
+    networks = {"generator": gan.generator, "noise_encoder": gan.noise_encoder}
+    weights = {f"{name}/{v.path}": v.numpy() for name, network in networks.items() for v in network.variables}
+    run_files.write_weights(tmp_path, weights)
+    checkpoints.load_networks(tmp_path, ema_generator=other.generator, noise_encoder=other.noise_encoder)
+    for ours, theirs in ((gan.generator, other.generator), (gan.noise_encoder, other.noise_encoder)):
+        for expected, weight in zip(ours.weights, theirs.weights, strict=True):
+            np.testing.assert_array_equal(weight, expected)
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut"])
+def test_weights_of_a_jax_run_that_do_not_fit_are_refused(tmp_path, damage):
+    gan = build_tiny_gan()
+    weights = {f"generator/{v.path}": v.numpy() for v in gan.generator.variables[1:]}
+    run_files.write_weights(tmp_path, weights)
+    if damage == "cut":
+        (tmp_path / "weights.npz").write_bytes((tmp_path / "weights.npz").read_bytes()[:500])
+    with pytest.raises(checkpoints.CheckpointError, match=f"^{tmp_path}"):
+        checkpoints.load_networks(tmp_path, ema_generator=gan.generator)

@@ -100,6 +100,8 @@ def test_colorfulness_loss_compares_the_means_of_the_batches():
     # R - G: 255 and 0; (R + G) / 2 - B: 127.5 and -255. M3 = sqrt(127.5^2 + 191.25^2) + 0.3 * sqrt(127.5^2 + 63.75^2)
     expected = (math.hypot(127.5, 191.25) + 0.3 * math.hypot(127.5, 63.75) - 1.3) / 100.0  # 1.3: the roots of epsilon
     assert float(losses.colorfulness_loss(vivid, grey)) == pytest.approx(expected, abs=1e-4)
+    assert float(losses.colorfulness_loss(vivid, grey, margin=30.0)) == pytest.approx(expected - 0.3, abs=1e-4)
+    assert float(losses.colorfulness_loss(vivid, grey, margin=300.0)) == 0.0
 
 
 def test_colorfulness_loss_has_finite_gradients_at_grey():

@@ -25,6 +25,11 @@ def roles(num_automatic: int) -> Roles:
     return Roles(~automatic, ~automatic, automatic, num_noisy=4 - num_automatic, num_automatic=num_automatic)
 
 
+def means_of_squares(x: tf.Tensor) -> tf.Tensor:
+    """Of 2 x 2 pixels."""
+    return (x[:, ::2, ::2] + x[:, 1::2, ::2] + x[:, ::2, 1::2] + x[:, 1::2, 1::2]) / 4.0
+
+
 def test_only_weighted_losses_are_computed():
     l, ab = make_photos()
     values, total = Objective(LossWeights(), classifier=None, encoder=None).compute(l, ab, 0.5 * ab, None, roles(4))
@@ -34,7 +39,13 @@ def test_only_weighted_losses_are_computed():
 
 def test_the_sum_is_weighted():
     weights = LossWeights(
-        chroma_kind="l1", saturation=1.0, classification=0.5, perceptual=2.0, colorfulness=4.0, ciede2000=8.0
+        chroma_kind="l1",
+        saturation=1.0,
+        classification=0.5,
+        perceptual=2.0,
+        colorfulness=4.0,
+        colorfulness_margin=2.0,
+        ciede2000=8.0,
     )
     classifier, encoder = keras.layers.Dense(losses.NUM_AB_CLASSES), build_encoder()
     objective = Objective(weights, classifier=classifier, encoder=encoder)
@@ -43,12 +54,14 @@ def test_the_sum_is_weighted():
     values, total = objective.compute(l, ab, 0.5 * ab, features, roles(3))
     assert list(values) == objective.loss_names()
     real_rgb, fake_rgb = color.l_ab_to_rgb(l, ab), color.l_ab_to_rgb(l, 0.5 * ab)
+    half_l, half_ab = means_of_squares(l), means_of_squares(ab)
+    half_rgbs = color.l_ab_to_rgb(half_l, half_ab)[1:], color.l_ab_to_rgb(half_l, 0.5 * half_ab)[1:]
     expected = {
         "chroma_loss": losses.chroma_loss(ab, 0.5 * ab, saturation_weight=1.0, kind="l1"),
         "classification_loss": losses.classification_loss(ab, classifier(features), saturation_weight=1.0),
         "perceptual_loss": losses.perceptual_loss(encoder(2 * real_rgb - 1)[1:4], encoder(2 * fake_rgb - 1)[1:4]),
-        "colorfulness_loss": losses.colorfulness_loss(real_rgb[1:], fake_rgb[1:]),
-        "ciede2000_loss": losses.ciede2000_loss(l, ab, 0.5 * ab),
+        "colorfulness_loss": losses.colorfulness_loss(*half_rgbs, margin=2.0),
+        "ciede2000_loss": losses.ciede2000_loss(half_l, half_ab, 0.5 * half_ab),
     }
     for name, value in expected.items():
         assert float(values[name]) == pytest.approx(float(value), rel=1e-5), name
@@ -60,6 +73,7 @@ def test_log_rgb_is_measured_in_rgb():
     objective = Objective(LossWeights(chroma_kind="log_rgb", saturation=0.0), classifier=None, encoder=None)
     l, ab = make_photos()
     values, total = objective.compute(l, ab, 0.5 * ab, None, roles(4))
+    l, ab = means_of_squares(l), means_of_squares(ab)
     expected = losses.rgb_loss(color.l_ab_to_rgb(l, ab), color.l_ab_to_rgb(l, 0.5 * ab))
     assert float(total) == float(values["chroma_loss"]) == pytest.approx(float(expected), rel=1e-6) and expected > 0.0
 

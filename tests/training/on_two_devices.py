@@ -53,6 +53,7 @@ def all_losses(real_ab: tf.Tensor, fake_ab: tf.Tensor) -> list[tf.Tensor]:
         losses.perceptual_loss([real_ab, real_rgb], [fake_ab, fake_rgb]),
         losses.colorfulness_loss(real_rgb, fake_rgb),
         losses.colorfulness_loss(real_rgb, fake_rgb, position > 0, 3),
+        losses.colorfulness_loss(real_rgb, fake_rgb, margin=0.5),
         losses.hinge_discriminator_loss(real_ab, fake_ab),
         losses.hinge_generator_loss(fake_ab),
         losses.kl_loss(mean, 0.1 * mean),

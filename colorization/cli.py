@@ -117,6 +117,27 @@ def start_tensorflow(device: str = "auto", *, start_devices: bool = True) -> Non
             tf.config.list_logical_devices()  # they speak up when they are first used
 
 
+def start_jax() -> None:
+    """Imports JAX, and Keras to compute with it; call it before importing anything that imports Keras.
+
+    Optax and Keras import TensorFlow where there is one. Here that happens without chatter.
+
+    Raises:
+      UsageError: JAX is not installed.
+    """
+    os.environ["KERAS_BACKEND"] = "jax"
+    try:
+        with contextlib.nullcontext() if _LOG_LEVEL in os.environ else _quiet_start():
+            import jax  # noqa: F401
+            import keras  # noqa: F401
+            import optax  # noqa: F401
+
+            with contextlib.suppress(ImportError):
+                import tensorflow  # noqa: F401
+    except ImportError as error:
+        raise UsageError(f"{error.name} is not installed: pip install -r requirements-jax.txt") from error
+
+
 def start_beam() -> None:
     """Imports Apache Beam, which warns of every optional part that it does not find; call it before other such imports.
 

@@ -13,7 +13,7 @@ Exit status: 0 trained; 1 training diverged, or the disk refused it; 2 the call 
 colour are found.
 """
 
-import os
+import random
 import time
 from pathlib import Path
 
@@ -77,13 +77,8 @@ def main(argv: list[str]) -> int:
     for name, value in (("image_size", _IMAGE_SIZE.value), ("val_image_size", _VAL_IMAGE_SIZE.value)):
         if value % 32:
             raise cli.UsageError(f"--{name}={value}: must be a multiple of 32")
-    os.environ["KERAS_BACKEND"] = "jax"
-    try:
-        import jax  # noqa: F401
-        import optax  # noqa: F401
-    except ImportError as error:
-        raise cli.UsageError(f"{error}: pip install -r requirements-jax.txt") from error
     shares = _parse_shares(_GROUP_SHARES.value)
+    cli.start_jax()
     run_dir = Path(_RUN_DIR.value)
     try:
         with cli.write_errors(run_dir):
@@ -105,12 +100,11 @@ def _parse_shares(pairs: list[str]) -> dict[str, float]:
 
 def _train(run_dir: Path, shares: dict[str, float]) -> int:
     """Makes everything and runs it; returns the exit status."""
-    import keras
     import numpy as np
 
     from colorization.jax_training import networks, photos, run_files, trainer, validation
 
-    keras.utils.set_random_seed(_SEED.value)
+    random.seed(_SEED.value)  # Keras draws the seeds of initial weights from it
     nets = networks.build_networks(
         z_dim=_Z_DIM.value,
         encoder_weights=None if _INIT_RUN_DIR.value is not None else _ENCODER_WEIGHTS.value,

@@ -41,7 +41,7 @@ ALLOWED = {
 # Besides Python's own modules, all that these parts may import.
 ALLOWED_LIBRARIES = {
     "__init__": set(),
-    "cli": {"absl", "apache_beam", "tensorflow"},
+    "cli": {"absl", "apache_beam", "jax", "keras", "optax", "tensorflow"},
     "isolation": {"numpy", "PIL"},  # its processes are to start at once
     "models": {"keras"},
 }

@@ -119,6 +119,24 @@ def test_tensorflow_is_set_aside_from_garbage_collection_which_goes_on():
     assert done.stdout == "True True\n"
 
 
+def test_jax_starts_quietly_and_keras_computes_with_it():
+    code = (
+        "from colorization import cli; cli.start_jax()\n"
+        "import keras; print(keras.backend.backend(), type(keras.ops.zeros(1)).__module__.split('.')[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert (done.stdout, done.stderr) == ("jax jaxlib\n", "")
+
+
+def test_without_jax_it_says_what_to_install():
+    code = (
+        "import sys; sys.modules['jax'] = None\nfrom colorization import cli\n"
+        "try: cli.start_jax()\nexcept cli.UsageError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout == "jax is not installed: pip install -r requirements-jax.txt\n"
+
+
 def test_stderr_is_set_aside_only_inside(capfd):
     with cli.stderr_set_aside():
         os.write(2, b"inside\n")

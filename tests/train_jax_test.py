@@ -35,7 +35,7 @@ TINY = [
 def photos(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("photos")
     for index in range(33):
-        Image.fromarray(colour_photo(index, 36, 40)).save(folder / f"{index}.png")
+        Image.fromarray(colour_photo(index % 12, 36, 40 + index)).save(folder / f"{index}.png")
     (folder / "broken.png").write_bytes(b"no image")
     return folder
 
@@ -47,7 +47,7 @@ def run(name: str, *args: object) -> subprocess.CompletedProcess:
 
 
 def assert_refused(done: subprocess.CompletedProcess, message: str) -> None:
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {message}\n")
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"train_jax: {message}\n")
 
 
 @pytest.fixture(scope="module")
@@ -133,10 +133,10 @@ def test_what_cannot_be_started_from_is_named(photos, tmp_path):
     (tmp_path / "weights.npz").write_bytes(b"no weights")
     done = run("train_jax", f"--data_dir={photos}", f"--run_dir={tmp_path / 'new'}", f"--init_run_dir={tmp_path}")
     assert done.returncode == 2 and done.stderr.count("\n") == 1
-    assert done.stderr.startswith(f"error: {tmp_path / 'weights.npz'}: not the weights of a run: ")
+    assert done.stderr.startswith(f"train_jax: {tmp_path / 'weights.npz'}: not the weights of a run: ")
 
 
 def test_a_share_of_no_group_is_named(photos, earlier_run, tmp_path):
     flags = [f"--data_dir={photos}", f"--run_dir={tmp_path / 'new'}", f"--init_run_dir={earlier_run}", "--z_dim=2"]
     done = run("train_jax", *flags, "--group_shares=cats=1")
-    assert (done.returncode, done.stderr) == (2, "error: 'cats' is no subfolder with photos; there are \n")
+    assert (done.returncode, done.stderr) == (2, "train_jax: 'cats' is no subfolder with photos; there are none\n")

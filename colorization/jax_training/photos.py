@@ -81,7 +81,8 @@ class PhotoArray:
         counts = collections.Counter(self.groups.tolist())
         for name in shares:
             if name not in self.group_names:
-                raise ValueError(f"{name!r} is no subfolder with photos; there are {', '.join(self.group_names)}")
+                there = ", ".join(filter(None, self.group_names)) or "none"
+                raise ValueError(f"{name!r} is no subfolder with photos; there are {there}")
         total = len(self.groups)
         share = [shares.get(name, counts[i] / total) for i, name in enumerate(self.group_names)]
         weights = np.array([share[group] / counts[group] for group in self.groups])

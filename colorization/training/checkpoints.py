@@ -162,7 +162,10 @@ def load_networks(run_dir: Path, **networks: keras.Model) -> None:
         try:
             weights = run_files.read_weights(run_dir)
             for name, network in networks.items():
-                assign_weights(network, _weights_of(weights, name.removeprefix("ema_")), run_dir)
+                own = _weights_of(weights, name.removeprefix("ema_"))
+                if missing := {variable.path for variable in network.variables} - own.keys():
+                    raise ValueError(f"{run_dir}: its weights lack the {name}'s {min(missing)}")
+                assign_weights(network, own, run_dir)
         except ValueError as error:
             raise CheckpointError(str(error)) from error
         return

@@ -20,10 +20,9 @@ def main(folder: Path) -> None:
     nets = networks.build_networks(z_dim=3, encoder_weights=None, frozen_until=4, mixed_precision=False)
     trained, fixed = nets.read_weights()
     rng = np.random.default_rng(6)
-    # The layers that start at zero would hide the others.
-    weights = {
-        name: np.asarray(v) + 0.05 * rng.normal(size=v.shape).astype("f") for name, v in (trained | fixed).items()
-    }
+    # Weights that start at zero would hide others.
+    weights = {name: np.asarray(value) for name, value in (trained | fixed).items()}
+    weights = {k: v if v.any() else 0.02 * rng.normal(size=v.shape).astype(np.float32) for k, v in weights.items()}
     nets.assign(weights, "here")
     run_files.write_weights(folder, weights)
     trained, fixed = nets.read_weights()

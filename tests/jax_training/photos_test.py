@@ -63,7 +63,7 @@ def test_groups_without_a_share_come_as_often_as_they_are_many(photos):
 
 
 def test_a_share_of_no_group_is_refused(photos):
-    with pytest.raises(ValueError, match="'cats' is no subfolder with photos; there are , dogs, flowers"):
+    with pytest.raises(ValueError, match="'cats' is no subfolder with photos; there are dogs, flowers"):
         photos.draw(np.random.default_rng(1), (1,), {"cats": 1.0})
 
 

@@ -4,13 +4,14 @@ import os
 
 _LOG_LEVEL = os.environ.get("TF_CPP_MIN_LOG_LEVEL")
 
-import jax  # noqa: E402, F401
+import jax  # noqa: E402
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 if _LOG_LEVEL is None:  # JAX has set it; commands that tests start would take it for the user's wish
     del os.environ["TF_CPP_MIN_LOG_LEVEL"]
+jax.config.update("jax_disable_most_optimizations", True)  # compiling takes longest
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -27,6 +27,8 @@ SHARED = (
     "--classification_weight=0",
     "--perceptual_weight=0",
     "--colorfulness_weight=0",
+    "--colorfulness_margin=0",
+    "--ciede2000_weight=0",
 )
 BASE = (
     "--flagfile=flags/train_generator.flags",

@@ -31,10 +31,11 @@ ALLOWED = {
     "color_profile": set(),
     "data": {"color", "image_io", "unfinished"},
     "models": set(),
-    "training": {"checksums", "color", "jax_training", "models"},
+    "provenance": set(),
+    "training": {"checksums", "color", "jax_training", "models", "provenance"},
     "inference": {"checksums", "color", "color_numpy", "image_io", "isolation", "unfinished"},
     "isolation": {"image_files", "image_io"},
-    "jax_training": {"color_numpy", "image_io", "models"},
+    "jax_training": {"color_numpy", "image_io", "models", "provenance"},
     "evaluation": {"color", "image_io", "training"},
     "serving": {"cli", "image_io", "inference"},
 }

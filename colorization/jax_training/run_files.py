@@ -1,13 +1,12 @@
 """The files of a run folder: config.json, weights.npz, log.jsonl, skipped.txt."""
 
-import importlib.metadata
 import json
-import platform
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from colorization import provenance
 
 WEIGHTS_NAME = "weights.npz"
 LIBRARIES = ("jax", "keras", "numpy", "optax", "pillow")
@@ -18,13 +17,7 @@ def write_config(run_dir: Path, flags: dict[str, Any]) -> None:
     import jax
 
     device = jax.devices()[0]
-    config = {
-        "flags": flags,
-        "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
-        "python": platform.python_version(),
-        "device": device.device_kind,
-        "git_commit": _git_commit(),
-    }
+    config = {"flags": flags, "device": device.device_kind} | provenance.describe_software(LIBRARIES)
     (run_dir / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
@@ -37,7 +30,7 @@ def write_weights(run_dir: Path, weights: dict[str, Any]) -> None:
 
 def has_weights(run_dir: Path) -> bool:
     """Whether `write_weights` wrote a file there."""
-    return (Path(run_dir) / WEIGHTS_NAME).is_file()
+    return (run_dir / WEIGHTS_NAME).is_file()
 
 
 def read_weights(run_dir: Path) -> dict[str, np.ndarray]:
@@ -46,7 +39,7 @@ def read_weights(run_dir: Path) -> dict[str, np.ndarray]:
     Raises:
       ValueError: there is no such file, or it is damaged; the message names it.
     """
-    path = Path(run_dir) / WEIGHTS_NAME
+    path = run_dir / WEIGHTS_NAME
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
@@ -63,11 +56,3 @@ def append_log(run_dir: Path, values: dict[str, float]) -> None:
     """Adds a line of JSON to the log."""
     with (run_dir / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(values) + "\n")
-
-
-def _git_commit() -> str | None:
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None

@@ -6,11 +6,8 @@ both networks, the moving average, the noise encoder, the optimizers and the ste
 The step is also the position in the data and in every random stream: both are functions of seed and step.
 """
 
-import importlib.metadata
 import json
 import os
-import platform
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from colorization import models
+from colorization import models, provenance
 from colorization.jax_training import run_files
 from colorization.training.checkpoint_files import CheckedManager, CheckpointError, ReadOnlyManager, find_latest
 from colorization.training.colorization_gan import ColorizationGAN
@@ -103,12 +100,7 @@ def write_config(run_dir: Path, flags: dict[str, Any], *, is_chief: bool = True)
         return
     if not is_chief:
         return
-    config = {
-        "flags": flags,
-        "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
-        "python": platform.python_version(),
-        "git_commit": _git_commit(),
-    }
+    config = {"flags": flags} | provenance.describe_software(LIBRARIES)
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     os.replace(temporary, path)
@@ -158,16 +150,8 @@ def load_networks(run_dir: Path, **networks: keras.Model) -> None:
       CheckpointError: if the run has no checkpoint or a network doesn't fit.
     """
     path = find_latest(Path(run_dir) / "checkpoints")
-    if path is None and run_files.has_weights(run_dir):
-        try:
-            weights = run_files.read_weights(run_dir)
-            for name, network in networks.items():
-                own = _weights_of(weights, name.removeprefix("ema_"))
-                if missing := {variable.path for variable in network.variables} - own.keys():
-                    raise ValueError(f"{run_dir}: its weights lack the {name}'s {min(missing)}")
-                assign_weights(network, own, run_dir)
-        except ValueError as error:
-            raise CheckpointError(str(error)) from error
+    if path is None and run_files.has_weights(Path(run_dir)):
+        _load_from_jax_run(Path(run_dir), networks)
         return
     if path is None:
         raise CheckpointError(f"{run_dir}: no checkpoint in its checkpoints folder")
@@ -199,10 +183,18 @@ def assign_weights(network: keras.Model, weights: dict[str, np.ndarray], source:
         variables[name].assign(weight)
 
 
-def _weights_of(weights: dict[str, np.ndarray], network: str) -> dict[str, np.ndarray]:
-    """A network's part of what `run_files.read_weights` returns, by the paths of its variables."""
-    prefix = f"{network}/"
-    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+def _load_from_jax_run(run_dir: Path, networks: dict[str, keras.Model]) -> None:
+    """Assigns a run's weights.npz, whose names begin with the network's, to networks by their names in a checkpoint."""
+    try:
+        weights = run_files.read_weights(run_dir)
+        for name, network in networks.items():
+            prefix = f"{name.removeprefix('ema_')}/"
+            own = {path.removeprefix(prefix): value for path, value in weights.items() if path.startswith(prefix)}
+            if missing := {variable.path for variable in network.variables} - own.keys():
+                raise ValueError(f"{run_dir}: its weights lack the {name}'s {min(missing)}")
+            assign_weights(network, own, run_dir)
+    except ValueError as error:
+        raise CheckpointError(str(error)) from error
 
 
 def build_generator_like(flags: dict[str, Any]) -> keras.Model:
@@ -210,15 +202,6 @@ def build_generator_like(flags: dict[str, Any]) -> keras.Model:
     if flags["generator"] == "mobilenet_unet" and flags["pretrained_encoder"]:
         return models.build_mobilenet_unet(z_dim=flags["z_dim"], folded=True)
     return models.build_generator(flags["generator"], z_dim=flags["z_dim"])
-
-
-def _git_commit() -> str | None:
-    """Commit of the code that runs, with "-dirty" behind it if files differ; None outside a git checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None
 
 
 def _first_line(error: BaseException) -> str:

@@ -104,21 +104,23 @@ def _train(run_dir: Path, shares: dict[str, float]) -> int:
 
     from colorization.jax_training import networks, photos, run_files, trainer, validation
 
+    # What the user may have got wrong is read first, for the networks take half a minute.
+    weights = None if _INIT_RUN_DIR.value is None else run_files.read_weights(Path(_INIT_RUN_DIR.value))
+    data = photos.PhotoArray(Path(_DATA_DIR.value), max_short_side=_MAX_SHORT_SIDE.value)
+    data.draw(np.random.default_rng(), (1,), shares)  # refuses a wrong name
     random.seed(_SEED.value)  # Keras draws the seeds of initial weights from it
     nets = networks.build_networks(
         z_dim=_Z_DIM.value,
-        encoder_weights=None if _INIT_RUN_DIR.value is not None else _ENCODER_WEIGHTS.value,
+        encoder_weights=_ENCODER_WEIGHTS.value if weights is None else None,
         frozen_until=_FROZEN_UNTIL.value,
         mixed_precision=_MIXED_PRECISION.value == "bfloat16",
     )
-    if _INIT_RUN_DIR.value is not None:
-        nets.assign(run_files.read_weights(Path(_INIT_RUN_DIR.value)), _INIT_RUN_DIR.value)
-    data = photos.PhotoArray(Path(_DATA_DIR.value), max_short_side=_MAX_SHORT_SIDE.value)
+    if weights is not None:
+        nets.assign(weights, _INIT_RUN_DIR.value)
     run_files.write_config(run_dir, _config_flags())
     run_files.write_skipped(run_dir, data.skipped)
     print(f"{len(data.sizes)} photos, {len(data.skipped)} files skipped", flush=True)
     rng = np.random.default_rng(_SEED.value)
-    data.draw(rng, (1,), shares)  # a wrong name is told before the device works
     run = trainer.Trainer(nets, _make_recipe(), _make_importance(), data.canvases, data.sizes)
     look = None
     if _VAL_DATA_DIR.value is not None:

@@ -88,7 +88,7 @@ def colorfulness_loss(real_rgb: Array, fake_rgb: Array, *, margin: float | Array
 
 
 def halve(x: Array) -> Array:
-    """Means of squares of 2 x 2 pixels of (B, H, W, C), H and W even: what the losses but the last look at."""
+    """Means of squares of 2 x 2 pixels of (B, H, W, C), H and W even."""
     batch, height, width, channels = x.shape
     return jnp.mean(x.reshape(batch, height // 2, 2, width // 2, 2, channels), axis=(2, 4))
 

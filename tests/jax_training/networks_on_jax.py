@@ -28,13 +28,13 @@ def main(folder: Path) -> None:
     trained, fixed = nets.read_weights()
     inputs = dict(np.load(folder / "inputs.npz"))
     l, ab, z, hints = (jnp.asarray(inputs[name]) for name in ("l", "ab", "z", "hints"))
-    mean, log_variance = nets.encode(trained, fixed, l, ab)
-    outputs = {"ab": nets.generate(trained, fixed, l, z, hints), "mean": mean, "log_variance": log_variance}
+    mean, log_variance = jax.jit(nets.encode)(trained, fixed, l, ab)
+    outputs = {"ab": jax.jit(nets.generate)(trained, fixed, l, z, hints), "mean": mean, "log_variance": log_variance}
 
     def error(trained):
         return jnp.mean(jnp.square(nets.generate(trained, fixed, l, z, hints) - ab))
 
-    gradients = jax.grad(error)(trained)
+    gradients = jax.jit(jax.grad(error))(trained)
     outputs |= {f"gradient {name}": value for name, value in gradients.items() if name.startswith("generator/")}
     outputs["encoder_names"] = sorted(nets.encoder_names())
     for name, change in (("missing", None), ("odd", np.zeros((1, 2), np.float32))):

@@ -75,21 +75,26 @@ def write_synthetic_photos(folder: Path, num: int = 500) -> None:
 
 
 def build_gan(*, adversarial: bool):
-    """Builds the networks of the shipped recipes, with random weights."""
+    """Builds the networks of `flags/train_gan.flags` or `flags/train_generator.flags`, with random weights."""
     import keras
 
     from colorization import models
     from colorization.training.colorization_gan import ColorizationGAN
     from colorization.training.objective import LossWeights
 
+    weights = (
+        LossWeights(chroma_kind="log", saturation=0.0, colorfulness=0.5, adversarial=0.02)
+        if adversarial
+        else LossWeights(
+            chroma_kind="log_rgb", saturation=0.0, colorfulness=2.0, colorfulness_margin=3.0, ciede2000=2.0
+        )
+    )
     gan = ColorizationGAN(
         generator=models.build_mobilenet_unet(folded=True, frozen_until=5 if adversarial else 2),
         ema_generator=models.build_mobilenet_unet(folded=True),
         noise_encoder=models.build_noise_encoder(),
         discriminator=models.build_patch_gan() if adversarial else None,
-        loss_weights=LossWeights(
-            chroma_kind="log", saturation=0.0, colorfulness=0.3, adversarial=0.02 if adversarial else 0.0
-        ),
+        loss_weights=weights,
     )
     gan.compile(
         decoder_optimizer=keras.optimizers.AdamW(1e-4),

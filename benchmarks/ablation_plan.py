@@ -44,6 +44,14 @@ BASE = (
 # Papers: Isola et al. 2017 (arXiv:1611.07004); square-root rule, Hoffer et al. 2017 (arXiv:1705.08741).
 TEXTBOOK = (*BASE, "--generator=pix2pix_unet", "--beta_1=0.5", "--adversarial_weight=0.11")
 
+RECIPE_LOSSES = (  # those of flags/train_generator.flags
+    "--chroma_loss=log_rgb",
+    "--saturation_weight=0",
+    "--ciede2000_weight=2",
+    "--colorfulness_weight=2",
+    "--colorfulness_margin=3",
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
@@ -93,6 +101,11 @@ ROWS = {
         ((*BASE, "--chroma_loss=log", "--saturation_weight=0", "--colorfulness_weight=0.5"),),
     ),
     10: Row("base without noise", ((*BASE, "--noise_fraction=0"),)),
+    11: Row("base, logarithmic RGB loss, + CIEDE2000 and colorfulness losses", ((*BASE, *RECIPE_LOSSES),)),
+    12: Row(
+        "the same, encoder trained from block 3 on, at 25 % of the decoder's rate",
+        ((*BASE, *RECIPE_LOSSES, "--frozen_until=2", "--encoder_rate_factor=0.25"),),
+    ),
 }
 
 

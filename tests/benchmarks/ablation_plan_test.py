@@ -53,6 +53,14 @@ def test_row_differs_from_the_base_by_what_its_name_says(number, expected):
     assert found == expected if isinstance(expected, dict) else set(found) == expected
 
 
+def test_last_rows_come_nearer_to_the_recipe():
+    (losses,), (encoder,) = plan.ROWS[11].phases, plan.ROWS[12].phases
+    loss_flags = {"chroma_loss", "saturation_weight", "ciede2000_weight", "colorfulness_weight", "colorfulness_margin"}
+    recipe = read_flags(["--flagfile=flags/train_generator.flags"])
+    assert differences(losses, plan.BASE) == {name: recipe[name] for name in loss_flags}
+    assert differences(encoder, losses) == {name: recipe[name] for name in ("frozen_until", "encoder_rate_factor")}
+
+
 def test_textbook_rows_differ_by_the_chroma_loss_alone():
     (l1,), (ours,) = plan.ROWS[1].phases, plan.ROWS[2].phases
     assert differences(l1, ours) == {"chroma_loss": "l1", "saturation_weight": "0"}

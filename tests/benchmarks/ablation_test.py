@@ -49,7 +49,10 @@ def write_row(run_dir: Path, number: int, *, minutes: float = 4.0) -> None:
         (["FOLDER"], "unexpected argument"),
         (["--data_dir=FOLDER"], "--val_dir"),
         (["--data_dir=FOLDER/gone", "--val_dir=FOLDER"], "gone"),
-        (["--data_dir=FOLDER", "--val_dir=FOLDER", "--rows=3,11"], "--rows=3,11"),
+        (
+            ["--data_dir=FOLDER", "--val_dir=FOLDER", f"--rows=3,{max(plan.ROWS) + 1}"],
+            f"--rows=3,{max(plan.ROWS) + 1}: rows are",
+        ),
         (["--data_dir=FOLDER", "--val_dir=FOLDER", "--run_dir=FOLDER/run"], "no photos"),
         (["--minutes=0"], "minutes"),
     ],

@@ -108,6 +108,9 @@ def _train(run_dir: Path, shares: dict[str, float]) -> int:
     weights = None if _INIT_RUN_DIR.value is None else run_files.read_weights(Path(_INIT_RUN_DIR.value))
     data = photos.PhotoArray(Path(_DATA_DIR.value), max_short_side=_MAX_SHORT_SIDE.value)
     data.draw(np.random.default_rng(), (1,), shares)  # refuses a wrong name
+    val = None
+    if _VAL_DATA_DIR.value is not None:
+        val = photos.PhotoArray(Path(_VAL_DATA_DIR.value), max_short_side=_VAL_IMAGE_SIZE.value)
     random.seed(_SEED.value)  # Keras draws the seeds of initial weights from it
     nets = networks.build_networks(
         z_dim=_Z_DIM.value,
@@ -122,10 +125,7 @@ def _train(run_dir: Path, shares: dict[str, float]) -> int:
     print(f"{len(data.sizes)} photos, {len(data.skipped)} files skipped", flush=True)
     rng = np.random.default_rng(_SEED.value)
     run = trainer.Trainer(nets, _make_recipe(), _make_importance(), data.canvases, data.sizes)
-    look = None
-    if _VAL_DATA_DIR.value is not None:
-        val = photos.PhotoArray(Path(_VAL_DATA_DIR.value), max_short_side=_VAL_IMAGE_SIZE.value)
-        look = validation.Validation(nets, val, image_size=_VAL_IMAGE_SIZE.value)
+    look = None if val is None else validation.Validation(nets, val, image_size=_VAL_IMAGE_SIZE.value)
     start, step = time.monotonic(), 0
     while step < _MAX_STEPS.value:
         num_steps = min(_LOG_STEPS.value, _MAX_STEPS.value - step)

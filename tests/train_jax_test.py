@@ -140,3 +140,12 @@ def test_a_share_of_no_group_is_named(photos, earlier_run, tmp_path):
     flags = [f"--data_dir={photos}", f"--run_dir={tmp_path / 'new'}", f"--init_run_dir={earlier_run}", "--z_dim=2"]
     done = run("train_jax", *flags, "--group_shares=cats=1")
     assert (done.returncode, done.stderr) == (2, "train_jax: 'cats' is no subfolder with photos; there are none\n")
+
+
+def test_a_folder_without_photos_to_look_at_is_named_before_anything_is_written(photos, tmp_path):
+    val, run_dir = tmp_path / "val", tmp_path / "new"
+    val.mkdir()
+    (val / "broken.png").write_bytes(b"no image")
+    flags = [f"--data_dir={photos}", f"--run_dir={run_dir}", f"--val_data_dir={val}", "--encoder_weights=missing.h5"]
+    assert_refused(run("train_jax", *flags), f"{val}: no photos in colour found")
+    assert list(run_dir.iterdir()) == []

@@ -29,6 +29,7 @@ SHARED = (
     "--colorfulness_weight=0",
     "--colorfulness_margin=0",
     "--ciede2000_weight=0",
+    "--overshoot_weight=0",
 )
 BASE = (
     "--flagfile=flags/train_generator.flags",

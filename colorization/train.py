@@ -84,6 +84,9 @@ _COLORFULNESS_MARGIN = flags.DEFINE_float(
 _CIEDE2000_WEIGHT = flags.DEFINE_float(
     "ciede2000_weight", 0.0, "Weight of the mean CIEDE2000 difference, in tens, between results and originals.", 0.0
 )
+_OVERSHOOT_WEIGHT = flags.DEFINE_float(
+    "overshoot_weight", 0.0, "Weight of areas far more vivid than they should be: red blotches.", 0.0
+)
 _ADVERSARIAL_WEIGHT = flags.DEFINE_float(
     "adversarial_weight", 0.0, "Weight of the adversarial loss; 0 is the warm-up phase without discriminator.", 0.0
 )

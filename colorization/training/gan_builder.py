@@ -42,6 +42,7 @@ def build_gan(flags: dict[str, Any]) -> ColorizationGAN:
             colorfulness=flags["colorfulness_weight"],
             colorfulness_margin=flags["colorfulness_margin"],
             ciede2000=flags["ciede2000_weight"],
+            overshoot=flags["overshoot_weight"],
         ),
         noise_fraction=flags["noise_fraction"],
         hint_fraction=flags["hint_fraction"],

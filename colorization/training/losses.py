@@ -11,6 +11,9 @@ from colorization.training import metrics, replicas
 HUBER_DELTA = 20.0  # CIE ab units: below it errors count quadratically, above linearly
 LOG_SCALE = 5.0  # CIE ab units: root mean square error of a photo below which the log loss hardly asks for less
 RGB_LOG_SCALE = 0.02  # of [0, 1]: the same for the log loss in RGB; 34 dB
+OVERSHOOT_MARGIN = 15.0  # CIE ab units that colours may be farther out than the true ones
+OVERSHOOT_SCALE = 20.0  # CIE ab units beyond it that cost 1
+OVERSHOOT_CELL = 8  # pixels: side of the squares whose mean colours are compared
 CIEDE2000_SMOOTHING = 0.5  # L* by which the colours that `ciede2000_loss` compares differ at least
 AB_CLASS_SIZE = 10.0  # CIE ab units: side of the squares of the ab plane that are classes of colour
 _CLASSES_A_SIDE = 22
@@ -175,6 +178,30 @@ def colorfulness_loss(
     batch_difference = replicas.sum_over_replicas([tf.stop_gradient(difference)])[0]
     excess = tf.sign(batch_difference) * difference - margin / replicas.num_replicas()
     return tf.where(tf.abs(batch_difference) > margin, excess, 0.0) / 100.0
+
+
+def overshoot_loss(real_ab: tf.Tensor, fake_ab: tf.Tensor) -> tf.Tensor:
+    """Square of how far areas of the results are more vivid than those of the originals, beyond a margin.
+
+    Against blotches. The cheapest way to more colorfulness is a saturated patch in a photo whose colours the network
+    cannot guess: the logarithm in the chroma losses forgives such photos, and CIEDE2000 counts chroma the less, the
+    higher it is. Counted is the distance in the direction of the painted colour, so a patch of a wrong hue
+    overshoots, and one that is as vivid as it should be, or paler, does not.
+
+    Args:
+      real_ab: float32 (B, H, W, 2) in [-1, 1], H and W multiples of OVERSHOOT_CELL.
+      fake_ab: float32 (B, H, W, 2), about [-1, 1].
+
+    Returns:
+      Scalar; 1 where each area is OVERSHOOT_MARGIN + OVERSHOOT_SCALE too vivid.
+    """
+    real, fake = (
+        color.AB_SCALE * tf.nn.avg_pool2d(ab, OVERSHOOT_CELL, OVERSHOOT_CELL, "VALID") for ab in (real_ab, fake_ab)
+    )
+    chroma = tf.sqrt(tf.reduce_sum(tf.square(fake), axis=-1) + 1.0)  # the root of 0 has no finite gradient
+    overshoot = chroma - tf.reduce_sum(real * fake, axis=-1) / chroma
+    excess = tf.nn.relu(overshoot - OVERSHOOT_MARGIN) / OVERSHOOT_SCALE
+    return replicas.share_of_mean(tf.square(excess))
 
 
 def hinge_discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:

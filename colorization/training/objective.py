@@ -24,6 +24,7 @@ class LossWeights:
       colorfulness: of the colorfulness loss.
       colorfulness_margin: no weight, but the difference in mean colorfulness that costs nothing.
       ciede2000: of the CIEDE2000 loss.
+      overshoot: of the overshoot loss.
     """
 
     chroma_kind: str = "huber"
@@ -35,6 +36,7 @@ class LossWeights:
     colorfulness: float = 0.0
     colorfulness_margin: float = 0.0
     ciede2000: float = 0.0
+    overshoot: float = 0.0
 
 
 FEATURES = "decoder_8"  # layer of the generator whose features the classification reads
@@ -114,11 +116,14 @@ class Objective:
         if weights.ciede2000:
             values["ciede2000_loss"] = losses.ciede2000_loss(half_l, half_real_ab, half_fake_ab)
             total += weights.ciede2000 * values["ciede2000_loss"]
+        if weights.overshoot:
+            values["overshoot_loss"] = losses.overshoot_loss(real_ab, fake_ab)
+            total += weights.overshoot * values["overshoot_loss"]
         return values, total
 
     def loss_names(self) -> list[str]:
         """Names of the losses that `compute` returns."""
-        names = ("classification", "perceptual", "colorfulness", "ciede2000")
+        names = ("classification", "perceptual", "colorfulness", "ciede2000", "overshoot")
         extra = [name for name in names if getattr(self.weights, name)]
         return ["chroma_loss", *(f"{name}_loss" for name in extra)]
 

@@ -22,6 +22,7 @@ FLAGS = {
     "perceptual_encoder_weights": "imagenet",
     "colorfulness_weight": 0.3,
     "colorfulness_margin": 4.0,
+    "overshoot_weight": 0.25,
     "noise_fraction": 0.2,
     "hint_fraction": 0.4,
     "recoloured_fraction": 0.5,
@@ -48,7 +49,7 @@ def test_flags_arrive(gan):
     assert gan.discriminator is None
     weights = gan.loss_weights
     assert (weights.chroma_kind, weights.saturation, weights.kl, weights.colorfulness) == ("log", 1.0, 0.1, 0.3)
-    assert (weights.ciede2000, weights.colorfulness_margin) == (0.5, 4.0)
+    assert (weights.ciede2000, weights.colorfulness_margin, weights.overshoot) == (0.5, 4.0, 0.25)
     assert (gan.noise_fraction, gan.hint_fraction, gan.recoloured_fraction) == (0.2, 0.4, 0.5)
     assert (gan.ema_decay, gan.clip_norm, gan.noise_seed) == (0.9, 7.0, 11)
     assert (gan.decoder_optimizer.beta_1, gan.decoder_optimizer.weight_decay) == (0.8, 0.02)

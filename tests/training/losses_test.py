@@ -118,6 +118,35 @@ def test_chroma_loss_has_finite_gradients_at_grey():
     assert np.isfinite(tape.gradient(loss, fake)).all()
 
 
+def make_areas(*ab: tuple[float, float]) -> tf.Tensor:
+    """One photo of 8 x 8 pixels a colour, all of that colour, given in CIE ab units."""
+    return tf.tile(tf.constant(ab, tf.float32)[:, None, None] / 110.0, (1, 8, 8, 1))
+
+
+def test_overshoot_loss_grows_with_the_square_of_what_is_too_vivid_beyond_the_margin():
+    grey, red = make_areas((0.0, 0.0)), make_areas((55.0, 0.0))
+    assert float(losses.overshoot_loss(grey, red)) == pytest.approx(((55.0 - 15.0) / 20.0) ** 2, rel=1e-3)
+    assert float(losses.overshoot_loss(make_areas((30.0, 0.0)), red)) == pytest.approx(0.5**2, rel=2e-2)
+    assert float(losses.overshoot_loss(make_areas((0.0, 55.0)), red)) == pytest.approx(4.0, rel=1e-3)  # a wrong hue
+    photos = tf.concat([grey, red], 0), tf.concat([red, red], 0)
+    assert float(losses.overshoot_loss(*photos)) == pytest.approx(2.0, rel=1e-3)
+
+
+def test_overshoot_loss_allows_what_is_paler_or_within_the_margin_or_a_detail():
+    grey, red = make_areas((0.0, 0.0)), make_areas((55.0, 0.0))
+    assert float(losses.overshoot_loss(red, grey)) == float(losses.overshoot_loss(red, red)) == 0.0
+    assert float(losses.overshoot_loss(grey, make_areas((0.0, -14.0)))) == 0.0
+    detail = tf.pad(red[:, :4, :4], ((0, 0), (0, 4), (0, 4), (0, 0)))  # a quarter of the area: 13.75 on average
+    assert float(losses.overshoot_loss(grey, detail)) == 0.0
+
+
+def test_overshoot_loss_has_finite_gradients_at_grey():
+    fake = tf.Variable(make_areas((0.0, 0.0)))
+    with tf.GradientTape() as tape:
+        loss = losses.overshoot_loss(make_areas((-40.0, 0.0)), fake)
+    assert np.isfinite(tape.gradient(loss, fake)).all()
+
+
 def test_hinge_losses():
     real, fake = tf.constant([2.0, 0.5]), tf.constant([-3.0, 0.0])
     assert float(losses.hinge_discriminator_loss(real, fake)) == pytest.approx(0.25 + 0.5)

@@ -46,6 +46,7 @@ def test_the_sum_is_weighted():
         colorfulness=4.0,
         colorfulness_margin=2.0,
         ciede2000=8.0,
+        overshoot=16.0,
     )
     classifier, encoder = keras.layers.Dense(losses.NUM_AB_CLASSES), build_encoder()
     objective = Objective(weights, classifier=classifier, encoder=encoder)
@@ -62,10 +63,11 @@ def test_the_sum_is_weighted():
         "perceptual_loss": losses.perceptual_loss(encoder(2 * real_rgb - 1)[1:4], encoder(2 * fake_rgb - 1)[1:4]),
         "colorfulness_loss": losses.colorfulness_loss(*half_rgbs, margin=2.0),
         "ciede2000_loss": losses.ciede2000_loss(half_l, half_ab, 0.5 * half_ab),
+        "overshoot_loss": losses.overshoot_loss(ab, 0.5 * ab),
     }
     for name, value in expected.items():
         assert float(values[name]) == pytest.approx(float(value), rel=1e-5), name
-    summed = sum(factor * float(expected[name]) for factor, name in zip((1, 0.5, 2, 4, 8), values, strict=True))
+    summed = sum(factor * float(expected[name]) for factor, name in zip((1, 0.5, 2, 4, 8, 16), values, strict=True))
     assert float(total) == pytest.approx(summed, rel=1e-5)
 
 

@@ -57,6 +57,9 @@ _COLORFULNESS_WEIGHT = flags.DEFINE_float("colorfulness_weight", 1.0, "Weight of
 _COLORFULNESS_MARGIN = flags.DEFINE_float(
     "colorfulness_margin", 0.0, "Difference in mean colorfulness that costs nothing.", 0.0
 )
+_OVERSHOOT_WEIGHT = flags.DEFINE_float(
+    "overshoot_weight", 0.0, "Weight of areas far more vivid than they should be: red blotches.", 0.0
+)
 _KL_WEIGHT = flags.DEFINE_float("kl_weight", 0.002, "Weight of the noise encoder's KL loss.", 0.0)
 _NOISE_FRACTION = flags.DEFINE_float("noise_fraction", 0.1, "Share of a batch with z from the noise encoder.", 0.0, 1.0)
 _HINT_FRACTION = flags.DEFINE_float("hint_fraction", 0.2, "Share of a batch with colour hints.", 0.0, 1.0)
@@ -176,6 +179,7 @@ def _make_importance():
         ciede2000=_CIEDE2000_WEIGHT.value,
         colorfulness=_COLORFULNESS_WEIGHT.value,
         colorfulness_margin=_COLORFULNESS_MARGIN.value,
+        overshoot=_OVERSHOOT_WEIGHT.value,
         kl=_KL_WEIGHT.value,
     )
 

@@ -14,6 +14,9 @@ Array = jax.Array
 
 RGB_LOG_SCALE = 0.02  # of [0, 1]: see `rgb_loss`
 CIEDE2000_SMOOTHING = 0.5  # L* by which the colours that `ciede2000_loss` compares differ at least
+OVERSHOOT_CELL = 8  # pixels of the side of the areas whose mean colours `overshoot_loss` compares
+OVERSHOOT_MARGIN = 15.0  # CIE ab units that cost nothing there
+OVERSHOOT_SCALE = 20.0  # CIE ab units
 
 
 def rgb_to_lab(rgb: Array) -> Array:
@@ -87,10 +90,23 @@ def colorfulness_loss(real_rgb: Array, fake_rgb: Array, *, margin: float | Array
     return jnp.maximum(jnp.abs(real - fake) - margin, 0.0) / 100.0
 
 
-def halve(x: Array) -> Array:
-    """Means of squares of 2 x 2 pixels of (B, H, W, C), H and W even."""
+def overshoot_loss(real_ab: Array, fake_ab: Array) -> Array:
+    """Mean square of how far areas of results are more vivid than those of the originals beyond a margin: a scalar.
+
+    Args:
+      real_ab: float32 (B, H, W, 2) in [-1, 1], H and W multiples of OVERSHOOT_CELL.
+      fake_ab: float32 (B, H, W, 2), about [-1, 1].
+    """
+    real, fake = (color_numpy.AB_SCALE * area_means(ab, OVERSHOOT_CELL) for ab in (real_ab, fake_ab))
+    chroma = jnp.sqrt(jnp.sum(jnp.square(fake), axis=-1) + 1.0)  # the root of 0 has no finite gradient
+    overshoot = chroma - jnp.sum(real * fake, axis=-1) / chroma
+    return jnp.mean(jnp.square(jnp.maximum(overshoot - OVERSHOOT_MARGIN, 0.0) / OVERSHOOT_SCALE))
+
+
+def area_means(x: Array, size: int) -> Array:
+    """Means of squares of `size` x `size` pixels of (B, H, W, C), H and W multiples of `size`."""
     batch, height, width, channels = x.shape
-    return jnp.mean(x.reshape(batch, height // 2, 2, width // 2, 2, channels), axis=(2, 4))
+    return jnp.mean(x.reshape(batch, height // size, size, width // size, size, channels), axis=(2, 4))
 
 
 def kl_loss(mean: Array, log_variance: Array) -> Array:

@@ -67,6 +67,7 @@ class Importance(NamedTuple):
     ciede2000: float
     colorfulness: float
     colorfulness_margin: float
+    overshoot: float
     kl: float
 
 
@@ -227,7 +228,7 @@ def compute_loss(
         z = z.at[roles.noisy].set(mean + jnp.exp(0.5 * log_variance) * jax.random.normal(key, mean.shape))
         kl = losses.kl_loss(mean, log_variance)
     fake_ab = networks.generate(weights, fixed, batch.l, z, batch.hints)
-    l, real_ab, fake_ab = map(losses.halve, (batch.l, batch.ab, fake_ab))
+    l, real_ab, fake_ab = (losses.area_means(x, 2) for x in (batch.l, batch.ab, fake_ab))
     real_rgb, fake_rgb = losses.l_ab_to_rgb(l, real_ab), losses.l_ab_to_rgb(l, fake_ab)
     values = {
         "rgb_loss": losses.rgb_loss(real_rgb, fake_rgb),
@@ -235,12 +236,14 @@ def compute_loss(
         "colorfulness_loss": losses.colorfulness_loss(
             real_rgb[roles.automatic], fake_rgb[roles.automatic], margin=importance.colorfulness_margin
         ),
+        "overshoot_loss": losses.overshoot_loss(real_ab, fake_ab),
         "kl_loss": kl,
     }
     values["loss"] = (
         values["rgb_loss"]
         + importance.ciede2000 * values["ciede2000_loss"]
         + importance.colorfulness * values["colorfulness_loss"]
+        + importance.overshoot * values["overshoot_loss"]
         + importance.kl * kl
     )
     return values["loss"], values

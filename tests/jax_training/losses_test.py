@@ -65,6 +65,14 @@ def test_a_difference_within_the_margin_costs_nothing():
     assert float(value) == 0.0 and not np.asarray(gradient).any()
 
 
+def test_overshoot_loss():
+    real, fake = (RNG.uniform(-0.6, 0.6, (3, 2, 1, 2)).astype(np.float32).repeat(8, 1).repeat(8, 2) for _ in range(2))
+    assert_equal_with_gradient(
+        lambda ab: losses.overshoot_loss(real, ab), lambda ab: tf_losses.overshoot_loss(real, ab), fake, rtol=1e-5
+    )
+    assert float(losses.overshoot_loss(real, real)) == 0.0
+
+
 def test_kl_loss():
     log_variance = RNG.normal(size=(4, 8)).astype(np.float32)
     assert_equal_with_gradient(
@@ -104,6 +112,6 @@ def test_metrics():
     np.testing.assert_allclose(losses.ciede2000(*(lab.numpy() for lab in labs)), expected, rtol=1e-3, atol=1e-3)
 
 
-def test_halving_takes_the_mean_of_squares():
+def test_areas_are_squares():
     x = jnp.arange(16.0).reshape(1, 2, 4, 2)
-    np.testing.assert_array_equal(losses.halve(x), [[[[5.0, 6.0], [9.0, 10.0]]]])
+    np.testing.assert_array_equal(losses.area_means(x, 2), [[[[5.0, 6.0], [9.0, 10.0]]]])

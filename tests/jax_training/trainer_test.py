@@ -11,7 +11,7 @@ from colorization.jax_training import losses
 from colorization.jax_training.trainer import Importance, Trainer, compute_loss, make_batch, plan_roles
 from tests.jax_training.tiny_networks import RECIPE, TinyNetworks
 
-IMPORTANCE = Importance(ciede2000=1.0, colorfulness=0.5, colorfulness_margin=2.0, kl=0.01)
+IMPORTANCE = Importance(ciede2000=1.0, colorfulness=0.5, colorfulness_margin=2.0, overshoot=0.25, kl=0.01)
 
 
 def make_photos(num: int = 6, colour=(200, 120, 60)) -> tuple[np.ndarray, np.ndarray]:
@@ -37,7 +37,7 @@ def trained():
 
 def test_the_losses_fall(trained):
     trainer, first, last = trained
-    names = {"loss", "rgb_loss", "ciede2000_loss", "colorfulness_loss", "kl_loss", "gradient_norm"}
+    names = {"loss", "rgb_loss", "ciede2000_loss", "colorfulness_loss", "overshoot_loss", "kl_loss", "gradient_norm"}
     assert set(first) == names
     assert last["rgb_loss"] < 0.9 * first["rgb_loss"] and last["ciede2000_loss"] < first["ciede2000_loss"]
     assert int(trainer.state.step) == 20 and trainer.num_bad_steps_in_row == 0
@@ -103,22 +103,23 @@ def test_a_batch_has_its_roles():
 
 
 def test_the_loss_is_the_weighted_sum_of_what_the_roles_ask_for():
-    networks, recipe = TinyNetworks(bias=(0.1, 0.2)), dataclasses.replace(RECIPE, noise_share=0.25, hint_share=0.0)
+    networks, recipe = TinyNetworks(bias=(-0.3, 0.2)), dataclasses.replace(RECIPE, noise_share=0.25, hint_share=0.0)
     trained, fixed = networks.read_weights()
     batch, key = make_batch(jax.random.key(1), *make_photos(8), recipe), jax.random.key(2)
     total, values = compute_loss(trained, fixed, key, batch, IMPORTANCE, networks=networks, roles=plan_roles(recipe))
     mean, log_variance = networks.encode(trained, fixed, batch.l[:2], batch.ab[:2])
     z = jnp.zeros((8, 2)).at[:2].set(mean + jnp.exp(-2.0) * jax.random.normal(key, (2, 2)))
-    fake_ab = losses.halve(networks.generate(trained, fixed, batch.l, z, batch.hints))
-    l, ab = losses.halve(batch.l), losses.halve(batch.ab)
+    fake_ab = networks.generate(trained, fixed, batch.l, z, batch.hints)
+    l, ab, fake_ab = (losses.area_means(x, 2) for x in (batch.l, batch.ab, fake_ab))
     real, fake = losses.l_ab_to_rgb(l, ab), losses.l_ab_to_rgb(l, fake_ab)
     expected = {
         "rgb_loss": losses.rgb_loss(real, fake),
         "ciede2000_loss": losses.ciede2000_loss(l, ab, fake_ab),
         "colorfulness_loss": losses.colorfulness_loss(real[2:], fake[2:], margin=2.0),
+        "overshoot_loss": losses.overshoot_loss(ab, fake_ab),
         "kl_loss": losses.kl_loss(mean, log_variance),
     }
     for name, value in expected.items():
         assert float(values[name]) == pytest.approx(float(value), rel=1e-5) and float(value) > 0.0, name
-    weighted = sum(w * float(v) for w, v in zip((1.0, 1.0, 0.5, 0.01), expected.values(), strict=True))
+    weighted = sum(w * float(v) for w, v in zip((1.0, 1.0, 0.5, 0.25, 0.01), expected.values(), strict=True))
     assert float(total) == pytest.approx(weighted, rel=1e-5)

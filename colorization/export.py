@@ -4,6 +4,11 @@
 
 The next version number under --export_dir is taken; its folder is printed.
 
+  python -m colorization.export --run_dir=runs/calm --average_with=saved_models/colorizer/2 --export_dir=models
+
+exports the mean of the weights of two or more models: often better than each of them if one was trained on from
+the other (Wortsman et al. 2022, arXiv:2203.05482).
+
 Exit status: 0 exported; 1 the disk refused it; 2 the call is wrong, for example --run_dir holds no checkpoint.
 """
 
@@ -16,6 +21,9 @@ from absl import flags
 from colorization import cli
 
 _RUN_DIR = flags.DEFINE_string("run_dir", None, "Folder of the training run.", required=True)
+_AVERAGE_WITH = flags.DEFINE_list(
+    "average_with", [], "Exported versions whose weights are averaged with the run's, e.g. saved_models/colorizer/2."
+)
 _EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Folder of model versions, made if missing.", required=True)
 _WORK_SIZE = flags.DEFINE_integer(
     "work_size",
@@ -36,7 +44,7 @@ def main(argv: list[str]) -> int:
     cli.start_tensorflow("cpu")
     from colorization import models
     from colorization.inference import saved_model
-    from colorization.training import checkpoints
+    from colorization.training import averaging, checkpoints
 
     run_dir = Path(_RUN_DIR.value)
     try:
@@ -44,6 +52,10 @@ def main(argv: list[str]) -> int:
         config = checkpoints.read_config(run_dir)
         noise_encoder = models.build_noise_encoder(z_dim=config["flags"]["z_dim"])
         checkpoints.load_networks(run_dir, noise_encoder=noise_encoder)
+        provenance = {"generator": generator.name, "training": _without_folders(config)}
+        if _AVERAGE_WITH.value:
+            networks = {"generator": generator, "noise_encoder": noise_encoder}
+            provenance["averaged_with"] = averaging.average_with_versions(networks, _AVERAGE_WITH.value)
         with cli.write_errors(_EXPORT_DIR.value):
             version_dir = saved_model.export_saved_model(
                 generator,
@@ -51,7 +63,7 @@ def main(argv: list[str]) -> int:
                 noise_encoder=noise_encoder,
                 work_size=_WORK_SIZE.value,
                 saturation=_SATURATION.value,
-                provenance={"generator": generator.name, "training": _without_folders(config)},
+                provenance=provenance,
             )
     except (ValueError, OSError) as error:
         raise cli.UsageError(str(error)) from error

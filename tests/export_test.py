@@ -66,6 +66,29 @@ def test_the_next_version_is_written_with_its_provenance(tmp_path):
     )
 
 
+def test_weights_are_averaged_with_those_of_other_versions(tmp_path):
+    args = ["--run_dir=runs/one", f"--export_dir={tmp_path}"]
+    for more in ([], [f"--average_with={tmp_path / '1'},{tmp_path / '1'}"]):
+        program = PROGRAM if not more else PROGRAM.replace("(5 if", "(11 if")
+        done = subprocess.run([sys.executable, "-c", program, *args, *more], capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode == 0, done.stderr
+    of_both = json.loads((tmp_path / "2" / "assets.extra" / "colorizer.json").read_text())["provenance"]
+    of_one = json.loads((tmp_path / "1" / "assets.extra" / "colorizer.json").read_text())["provenance"]
+    assert of_both == of_one | {"averaged_with": [of_one, of_one]}
+    encode_z = tf.saved_model.load(str(tmp_path / "2")).signatures["encode_z"]
+    z = encode_z(l=tf.ones((1, 32, 32, 1)), ab=tf.ones((1, 32, 32, 2)))["z"]
+    np.testing.assert_array_equal(z, np.full((1, 3), 7))  # (11 + 5 + 5) / 3
+
+
+def test_a_missing_version_to_average_with_is_one_line_and_status_2(tmp_path):
+    args = ["--run_dir=runs/one", f"--export_dir={tmp_path / 'models'}", f"--average_with={tmp_path / 'none'}"]
+    done = subprocess.run([sys.executable, "-c", PROGRAM, *args], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"export: {tmp_path / 'none'}: ")  # before it, of `import keras`
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "models").exists()
+
+
 def test_a_run_without_checkpoint_is_one_line_and_status_2(tmp_path):
     done = run_export(f"--run_dir={tmp_path / 'run'}", f"--export_dir={tmp_path / 'models'}")
     assert done.returncode == 2

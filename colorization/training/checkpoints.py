@@ -173,14 +173,20 @@ def assign_weights(network: keras.Model, weights: dict[str, np.ndarray], source:
     Raises:
       ValueError: if they don't fit.
     """
+    check_weights(network, weights, source)
+    variables = {variable.path: variable for variable in network.variables}
+    for name, weight in weights.items():
+        variables[name].assign(weight)
+
+
+def check_weights(network: keras.Model, weights: dict[str, np.ndarray], source: object) -> None:
+    """Raises the ValueError of `assign_weights` if they don't fit."""
     variables = {variable.path: variable for variable in network.variables}
     for name, weight in weights.items():
         if name not in variables:
             raise ValueError(f"{source}: the network that the flags describe has no weight {name}")
         if (shape := tuple(variables[name].shape)) != weight.shape:
             raise ValueError(f"{source}: its {name} has shape {weight.shape}, the one of the flags {shape}")
-    for name, weight in weights.items():
-        variables[name].assign(weight)
 
 
 def _load_from_jax_run(run_dir: Path, networks: dict[str, keras.Model]) -> None:

@@ -12,6 +12,7 @@ the other (Wortsman et al. 2022, arXiv:2203.05482).
 Exit status: 0 exported; 1 the disk refused it; 2 the call is wrong, for example --run_dir holds no checkpoint.
 """
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def main(argv: list[str]) -> int:
     cli.start_tensorflow("cpu")
     from colorization import models
     from colorization.inference import saved_model
-    from colorization.training import averaging, checkpoints
+    from colorization.training import checkpoints
 
     run_dir = Path(_RUN_DIR.value)
     try:
@@ -54,8 +55,7 @@ def main(argv: list[str]) -> int:
         checkpoints.load_networks(run_dir, noise_encoder=noise_encoder)
         provenance = {"generator": generator.name, "training": _without_folders(config)}
         if _AVERAGE_WITH.value:
-            networks = {"generator": generator, "noise_encoder": noise_encoder}
-            provenance["averaged_with"] = averaging.average_with_versions(networks, _AVERAGE_WITH.value)
+            provenance["averaged_with"] = _average({"generator": generator, "noise_encoder": noise_encoder})
         with cli.write_errors(_EXPORT_DIR.value):
             version_dir = saved_model.export_saved_model(
                 generator,
@@ -69,6 +69,21 @@ def main(argv: list[str]) -> int:
         raise cli.UsageError(str(error)) from error
     print(version_dir)
     return 0
+
+
+def _average(networks: dict[str, Any]) -> list[Any]:
+    """Gives networks the mean of their weights and those of --average_with; returns the provenance of the latter."""
+    from colorization.inference import saved_model
+    from colorization.training import averaging, checkpoints
+
+    folders = _AVERAGE_WITH.value
+    for name, network in networks.items():  # a folder named twice counts twice
+        others = {
+            f"{folder} ({i})": saved_model.read_weights(folder, name) for i, folder in enumerate(folders, start=1)
+        }
+        checkpoints.assign_weights(network, averaging.average_weights(network, others), "the mean")
+    infos = [json.loads((Path(folder) / saved_model.INFO_PATH).read_text(encoding="utf-8")) for folder in folders]
+    return [info.get("provenance", {}) for info in infos]
 
 
 def _without_folders(config: dict[str, Any]) -> dict[str, Any]:

@@ -1,48 +1,33 @@
 """Means of the weights of several models."""
 
-import json
-import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
 
 import keras
 import numpy as np
 
-from colorization.inference import saved_model
 from colorization.training import checkpoints
 
 
-def average_with_versions(
-    networks: Mapping[str, keras.Model], version_dirs: Sequence[str | os.PathLike]
-) -> list[dict[str, Any]]:
-    """Gives networks the mean of their own weights and those of exported versions, all with equal shares.
+def average_weights(network: keras.Model, others: Mapping[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The mean of a network's weights and those of other models, all with equal shares.
 
-    Helps if one was trained on from the other, with other losses or data: "model soups", Wortsman et al. 2022
-    (arXiv:2203.05482). What the versions have built in besides weights, as a factor of chroma, is left out.
+    Better than each of them, often, if one was trained on from the other, with other losses or data: "model soups",
+    Wortsman et al. 2022 (arXiv:2203.05482).
 
     Args:
-      networks: by their names in `saved_model.read_weights`, "generator" and "noise_encoder".
-      version_dirs: folders of single versions.
+      network: which stays as it is.
+      others: the weights of each other model, by the paths of the network's variables; the models by their names.
 
     Returns:
-      The provenance of each version.
+      float32 weights by these paths.
 
     Raises:
-      ValueError: a version can't be read or is of other networks; the message is one line that names it. Nothing has
-        been changed then.
+      ValueError: a model is of another network; the message is one line that names it.
     """
-    means = {}
-    for name, network in networks.items():
-        sums = {variable.path: np.asarray(variable, np.float64) for variable in network.variables}
-        for version_dir in version_dirs:
-            weights = saved_model.read_weights(version_dir, name)
-            checkpoints.check_weights(network, weights, version_dir)
-            if missing := sums.keys() - weights.keys():
-                raise ValueError(f"{version_dir}: its {name} has no weight {min(missing)}")
-            sums = {path: total + weights[path] for path, total in sums.items()}
-        means[name] = {path: (total / (1 + len(version_dirs))).astype(np.float32) for path, total in sums.items()}
-    for name, network in networks.items():
-        checkpoints.assign_weights(network, means[name], "the mean")
-    infos = [json.loads((Path(folder) / saved_model.INFO_PATH).read_text(encoding="utf-8")) for folder in version_dirs]
-    return [info.get("provenance", {}) for info in infos]
+    sums = {variable.path: np.asarray(variable, np.float64) for variable in network.variables}
+    for name, weights in others.items():
+        checkpoints.check_weights(network, weights, name)
+        if missing := sums.keys() - weights.keys():
+            raise ValueError(f"{name}: it has no weight {min(missing)}")
+        sums = {path: total + weights[path] for path, total in sums.items()}
+    return {path: (total / (1 + len(others))).astype(np.float32) for path, total in sums.items()}

@@ -1,61 +1,48 @@
-"""The mean of the weights of networks and exported versions."""
+"""The mean of the weights of networks of the same shape."""
 
 import keras
 import numpy as np
 import pytest
 
-from colorization import models
-from colorization.inference.saved_model import export_saved_model
-from colorization.training.averaging import average_with_versions
+from colorization.training.averaging import average_weights
 
 
-def make_generator(value: float, kernel_size: int = 1) -> keras.Model:
+def make_network(value: float, kernel_size: int = 1, num_layers: int = 1) -> keras.Model:
     """All weights have this value."""
-    l, z = keras.Input((None, None, 1), name="l"), keras.Input((2,), name="z")
-    hints = keras.Input((None, None, 3), name="hints")
-    ab = keras.layers.Conv2D(2, kernel_size, padding="same", name="chroma")(keras.layers.Concatenate()([l, hints]))
-    return fill(keras.Model([l, z, hints], ab + keras.layers.Reshape((1, 1, 2))(z)), value)
-
-
-def fill(network: keras.Model, value: float) -> keras.Model:
+    x = inputs = keras.Input((None, None, 3))
+    for i in range(num_layers):
+        x = keras.layers.Conv2D(3, kernel_size, padding="same", name=f"chroma_{i}")(x)
+    network = keras.Model(inputs, x)
     for variable in network.variables:
         variable.assign(np.full(variable.shape, value))
     return network
 
 
-@pytest.fixture(scope="module")
-def versions(tmp_path_factory):
-    """Of weights 2 and 6, 3 and 9 in the noise encoder; the last has another kernel."""
-    folder = tmp_path_factory.mktemp("models")
-    for value, kernel_size in ((2.0, 1), (6.0, 1), (2.0, 3)):
-        noise_encoder = fill(models.build_noise_encoder(z_dim=2), 1.5 * value)
-        export_saved_model(
-            make_generator(value, kernel_size),
-            folder,
-            noise_encoder=noise_encoder,
-            work_size=32,
-            saturation=0.9,
-            provenance={"of": value},
-        )
-    return folder
+def read(network: keras.Model) -> dict[str, np.ndarray]:
+    return {variable.path: np.asarray(variable) for variable in network.variables}
 
 
-def test_all_have_equal_shares(versions):
-    networks = {"generator": make_generator(1.0), "noise_encoder": fill(models.build_noise_encoder(z_dim=2), 3.0)}
-    assert average_with_versions(networks, [versions / "1", versions / "2"]) == [{"of": 2.0}, {"of": 6.0}]
-    for name, expected in (("generator", 3.0), ("noise_encoder", 5.0)):
-        assert len(networks[name].variables) >= 2
-        for variable in networks[name].variables:
-            np.testing.assert_array_equal(variable, np.full(variable.shape, expected, np.float32))
+def test_all_have_equal_shares():
+    network = make_network(1.0)
+    means = average_weights(network, {"two": read(make_network(2.0)), "six": read(make_network(6.0))})
+    assert means.keys() == {"chroma_0/kernel", "chroma_0/bias"}
+    for path, mean in means.items():
+        expected = np.full(read(network)[path].shape, 3.0, np.float32)
+        np.testing.assert_array_equal(mean, expected, strict=True)
 
 
-def test_other_networks_are_named_and_nothing_changes(versions):
-    generator = make_generator(1.0)
-    with pytest.raises(ValueError, match=f"^{versions / '3'}: its chroma/kernel has shape .3, 3, 4, 2., [^\\n]*$"):
-        average_with_versions({"generator": generator}, [versions / "1", versions / "3"])
-    with pytest.raises(ValueError, match=f"^{versions / '7'}[^\\n]*$"):
-        average_with_versions({"generator": generator}, [versions / "7"])
-    deeper = fill(keras.Model(generator.inputs, keras.layers.Conv2D(2, 1, name="more")(generator.output)), 1.0)
-    with pytest.raises(ValueError, match=f"^{versions / '1'}: its generator has no weight more/bias$"):
-        average_with_versions({"generator": deeper}, [versions / "1"])
-    assert all((np.asarray(variable) == 1.0).all() for variable in generator.variables)
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (make_network(1.0, kernel_size=3), "^one: its chroma_0/kernel has shape .3, 3, 3, 3., [^\n]*$"),
+        (make_network(1.0, num_layers=2), "^one: the network that the flags describe has no weight chroma_1/[^\n]*$"),
+    ],
+)
+def test_a_model_of_another_network_is_named(other, message):
+    with pytest.raises(ValueError, match=message):
+        average_weights(make_network(1.0), {"one": read(other)})
+
+
+def test_a_model_that_lacks_weights_is_named():
+    with pytest.raises(ValueError, match="^one: it has no weight chroma_1/bias$"):
+        average_weights(make_network(1.0, num_layers=2), {"one": read(make_network(1.0))})

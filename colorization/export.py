@@ -78,9 +78,7 @@ def _average(networks: dict[str, Any]) -> list[Any]:
 
     folders = _AVERAGE_WITH.value
     for name, network in networks.items():  # a folder named twice counts twice
-        others = {
-            f"{folder} ({i})": saved_model.read_weights(folder, name) for i, folder in enumerate(folders, start=1)
-        }
+        others = [(folder, saved_model.read_weights(folder, name)) for folder in folders]
         checkpoints.assign_weights(network, averaging.average_weights(network, others), "the mean")
     infos = [json.loads((Path(folder) / saved_model.INFO_PATH).read_text(encoding="utf-8")) for folder in folders]
     return [info.get("provenance", {}) for info in infos]

@@ -1,6 +1,6 @@
 """Means of the weights of several models."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from colorization.training import checkpoints
 
 
-def average_weights(network: keras.Model, others: Mapping[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def average_weights(network: keras.Model, others: Sequence[tuple[str, dict[str, np.ndarray]]]) -> dict[str, np.ndarray]:
     """The mean of a network's weights and those of other models, all with equal shares.
 
     Better than each of them, often, if one was trained on from the other, with other losses or data: "model soups",
@@ -16,7 +16,7 @@ def average_weights(network: keras.Model, others: Mapping[str, dict[str, np.ndar
 
     Args:
       network: which stays as it is.
-      others: the weights of each other model, by the paths of the network's variables; the models by their names.
+      others: of each other model its name, for messages, and its weights by the paths of the network's variables.
 
     Returns:
       float32 weights by these paths.
@@ -25,7 +25,7 @@ def average_weights(network: keras.Model, others: Mapping[str, dict[str, np.ndar
       ValueError: a model is of another network; the message is one line that names it.
     """
     sums = {variable.path: np.asarray(variable, np.float64) for variable in network.variables}
-    for name, weights in others.items():
+    for name, weights in others:
         checkpoints.check_weights(network, weights, name)
         if missing := sums.keys() - weights.keys():
             raise ValueError(f"{name}: it has no weight {min(missing)}")

@@ -24,7 +24,7 @@ def read(network: keras.Model) -> dict[str, np.ndarray]:
 
 def test_all_have_equal_shares():
     network = make_network(1.0)
-    means = average_weights(network, {"two": read(make_network(2.0)), "six": read(make_network(6.0))})
+    means = average_weights(network, [("two", read(make_network(2.0))), ("six", read(make_network(6.0)))])
     assert means.keys() == {"chroma_0/kernel", "chroma_0/bias"}
     for path, mean in means.items():
         expected = np.full(read(network)[path].shape, 3.0, np.float32)
@@ -40,9 +40,9 @@ def test_all_have_equal_shares():
 )
 def test_a_model_of_another_network_is_named(other, message):
     with pytest.raises(ValueError, match=message):
-        average_weights(make_network(1.0), {"one": read(other)})
+        average_weights(make_network(1.0), [("one", read(other))])
 
 
 def test_a_model_that_lacks_weights_is_named():
     with pytest.raises(ValueError, match="^one: it has no weight chroma_1/bias$"):
-        average_weights(make_network(1.0, num_layers=2), {"one": read(make_network(1.0))})
+        average_weights(make_network(1.0, num_layers=2), [("one", read(make_network(1.0)))])

@@ -4,11 +4,13 @@
 
 Takes a folder of colour photos that the model has not seen. Each photo's centre square is resized to 256x256 and its
 lightness alone is given to the model, as `python -m colorization.evaluate` does. `quality_measures.py` says how each
-number is made. About 2 s a photo on 2 CPU cores; --num_photos=40 gives a first idea.
+number is made. About 2 s a photo on 2 CPU cores; --num_photos=40 gives a first idea. The blotches need scikit-image, of
+requirements-dev.txt.
 
 Exit status: 0 all photos measured; 1 some could not be read (named; the others are measured); 2 the call is wrong.
 """
 
+import importlib.util
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +22,10 @@ from colorization import cli
 if TYPE_CHECKING:
     import numpy as np
 
+    from benchmarks import quality_measures
     from colorization import Colorizer
 
-_PARTS = ("automatic", "noise", "hints", "reference", "old")
+_PARTS = ("automatic", "blotches", "noise", "hints", "reference", "old")
 _NEEDED_SIGNATURES = {"hints": "steer_ab", "reference": "encode_z"}  # models exported before there were hints lack them
 
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of colour photos, nested folders too.", required=True)
@@ -50,6 +53,8 @@ def main(argv: list[str]) -> int:
     unknown = sorted(set(_PARTS_FLAG.value) - set(_PARTS))
     if unknown:
         raise cli.UsageError(f"--parts: {unknown[0]} is none of {', '.join(_PARTS)}")
+    if "blotches" in _PARTS_FLAG.value and importlib.util.find_spec("skimage") is None:
+        raise cli.UsageError("--parts: blotches need scikit-image, which requirements-dev.txt installs")
     saturations = _parse_saturations(_SATURATION.value)
     from colorization.evaluation import photos as evaluation_photos
 
@@ -91,6 +96,7 @@ def _measure(colorizer: "Colorizer", squares: "dict[str, np.ndarray]", saturatio
     photos = quality_measures.take_photos(colorizer, list(squares), list(squares.values()))
     measures = {
         "automatic": lambda: quality_measures.measure_automatic(colorizer, photos, saturations),
+        "blotches": lambda: _measure_blotches(photos),
         "noise": lambda: quality_measures.measure_noise(colorizer, photos, _NUM_SAMPLES.value),
         "hints": lambda: quality_hints.measure_hints(colorizer, photos),
         "reference": lambda: quality_hints.measure_reference(colorizer, photos),
@@ -105,6 +111,12 @@ def _measure(colorizer: "Colorizer", squares: "dict[str, np.ndarray]", saturatio
         numbers[part] = measures[part]()
         print(f"\n{_FORMATS[part](numbers[part])}", flush=True)
     return numbers
+
+
+def _measure_blotches(photos: "quality_measures.Photos") -> dict[str, Any]:
+    from benchmarks import quality_blotches  # with scikit-image, which only they need
+
+    return quality_blotches.measure_blotches(photos)
 
 
 def _write(path: Path, colorizer: "Colorizer", squares: "dict[str, np.ndarray]", numbers: dict[str, Any]) -> None:
@@ -164,6 +176,13 @@ def format_automatic(table: list[dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
+def format_blotches(numbers: dict[str, Any]) -> str:
+    """The blotches, in a sentence."""
+    largest = [f"{name} ({area:.0%})" for name, area in list(numbers["area"].items())[:3]]
+    line = f"blotches: {numbers['share']:.1%} of the photos have a red one"
+    return line + (f", the largest {', '.join(largest)}" if largest else "")
+
+
 def format_noise(numbers: dict[str, float]) -> str:
     """The noise, in sentences."""
     return (
@@ -220,6 +239,7 @@ def format_old(numbers: dict[str, Any]) -> str:
 
 _FORMATS = {
     "automatic": format_automatic,
+    "blotches": format_blotches,
     "noise": format_noise,
     "hints": format_hints,
     "reference": format_reference,

@@ -46,6 +46,8 @@ def test_every_demand_has_its_number(data_dir, tiny_model_dir, tmp_path):
     assert [row["saturation"] for row in numbers["automatic"]] == [1.0, 0.0]
     grey = numbers["automatic"][1]
     assert grey["psnr_gain"] == pytest.approx(0.0, abs=0.05) and grey["colorfulness"] == 0.0
+    blotches = numbers["blotches"]
+    assert blotches["share"] == pytest.approx(len(blotches["area"]) / 3)
     assert 5.0 < numbers["noise"]["distance_mean"] < 60.0
     assert list(numbers["hints"]["psnr_gain"]) == ["1", "3", "10", "30", "100"]
     # The tiny network moves only hinted pixels; what is around them follows for 6 of its pixels, 24 of the photo's.
@@ -56,6 +58,7 @@ def test_every_demand_has_its_number(data_dir, tiny_model_dir, tmp_path):
     psnr = numbers["automatic"][0]["psnr"]
     for line in (
         f"saturation 1    {psnr:8.2f}",
+        f"blotches: {blotches['share']:.1%} of the photos",
         "noise: 3 samples",
         "hints: ",
         "reference, another photo",
@@ -92,7 +95,7 @@ def test_a_broken_photo_is_named_and_the_others_are_measured(tmp_path, data_dir,
     "options, message",
     [
         (["--data_dir=nowhere"], "nowhere: no such folder"),
-        (["--parts=automatic,colour"], "--parts: colour is none of automatic, noise, hints, reference, old"),
+        (["--parts=automatic,colour"], "--parts: colour is none of automatic, blotches, noise, hints, reference, old"),
         (["--saturation=1,x"], "--saturation=1,x: must be numbers"),
         (["--saturation=nan"], "--saturation=nan: must be numbers"),
         (["more"], "more: unexpected argument"),

@@ -64,13 +64,13 @@ def age_lightness(l: tf.Tensor, seed: tf.Tensor, *, share: float) -> tf.Tensor:
 
     value = (tf.gather(l, chosen) + 1.0) / 2.0
     value = tf.pow(value, tf.exp(draw(1, -0.5, 0.5)))
-    value = value + tf.round(draw(2, 0.0, 1.0)) * draw(3, 0.3, 1.0) * (_blur(value) - value)
+    value = value + tf.round(draw(2, 0.0, 1.0)) * draw(3, 0.3, 1.0) * (_blur(_blur(value)) - value)
     num_damaged = num_aged // 2  # they come in random order
     value = tf.concat([_damage(value[:num_damaged], seed), value[num_damaged:]], axis=0)
     black, white = draw(4, 0.0, 0.2), draw(5, 0.75, 1.0)
     value = black + (white - black) * value
     grain = tf.random.stateless_normal(tf.shape(value), seed + 6)
-    value = value + tf.round(draw(7, 0.0, 1.0)) * draw(8, 0.0, 0.06) * grain
+    value = value + tf.round(draw(7, 0.0, 1.0)) * draw(8, 0.0, 0.08) * grain
     aged = tf.clip_by_value(value, 0.0, 1.0) * 2.0 - 1.0
     return tf.where(drawn > 0, tf.tensor_scatter_nd_update(l, chosen[:, tf.newaxis], aged), l)
 
@@ -87,7 +87,7 @@ def _damage(value: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 
 def _print_halftone(value: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Prints with the dot screen of a newspaper: a square grid of 3 to 6 px at any angle, dots softened by the scan.
+    """Prints with the dot screen of a newspaper: a square grid of 2.5 to 6 px at any angle, dots softened by the scan.
 
     Args:
       value: float32 (B, H, W, 1) in [0, 1].
@@ -97,7 +97,7 @@ def _print_halftone(value: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
       float32 (B, H, W, 1) in [0, 1]; its mean over a cell grows with `value`.
     """
     y, x = _pixel_grid(value)
-    period, angle, hardness, strength = _draw(value, seed, (3.0, 6.0), (0.0, math.pi / 2), (4.0, 8.0), (0.2, 0.9))
+    period, angle, hardness, strength = _draw(value, seed, (2.5, 6.0), (0.0, math.pi / 2), (4.0, 8.0), (0.2, 1.0))
     cos, sin = (2.0 * math.pi / period * part for part in (tf.cos(angle), tf.sin(angle)))
     # Two plane waves at a right angle: the screen is 1 where a dot of ink has its centre, 0 between four of them.
     screen = 0.5 + 0.25 * (_plane_wave(cos * x, sin * y) + _plane_wave(-sin * x, cos * y))
@@ -110,8 +110,8 @@ def _plane_wave(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
 
 
 def _lower_contrast(value: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Leaves 35 to 70 % of the contrast, around a grey of 0.2 to 0.9; the rest as for `_print_halftone`."""
-    contrast, grey = _draw(value, seed, (0.35, 0.7), (0.2, 0.9))
+    """Leaves 25 to 70 % of the contrast, around a grey of 0.2 to 0.9; the rest as for `_print_halftone`."""
+    contrast, grey = _draw(value, seed, (0.25, 0.7), (0.2, 0.9))
     return grey + contrast * (value - grey)
 
 
@@ -196,5 +196,5 @@ def _blur(value: tf.Tensor) -> tf.Tensor:
     return tf.nn.conv2d(vertical, tf.reshape(row, (1, 5, 1, 1)), 1, "VALID")
 
 
-_DAMAGES = ((0.2, _print_halftone), (0.35, _lower_contrast), (0.5, _fade_unevenly), (0.5, _scratch))
+_DAMAGES = ((0.3, _print_halftone), (0.45, _lower_contrast), (0.5, _fade_unevenly), (0.5, _scratch))
 """Probability of each damage, in the order in which they befall a photo."""

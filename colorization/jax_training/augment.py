@@ -90,12 +90,12 @@ def age_lightness(key: Array, l: Array) -> Array:
         return jax.random.uniform(keys[i], (l.shape[0], 1, 1, 1), minval=low, maxval=high)
 
     value = jnp.power((l + 1.0) / 2.0, jnp.exp(draw(0, -0.5, 0.5)))
-    value += jnp.round(draw(1)) * draw(2, 0.3, 1.0) * (_blur(value) - value)
+    value += jnp.round(draw(1)) * draw(2, 0.3, 1.0) * (_blur(_blur(value)) - value)
     half = l.shape[0] // 2
     value = jnp.concatenate([_damage(keys[3], value[:half]), value[half:]])
     black, white = draw(4, 0.0, 0.2), draw(5, 0.75, 1.0)
     value = black + (white - black) * value
-    value += jnp.round(draw(6)) * draw(7, 0.0, 0.06) * jax.random.normal(keys[8], value.shape)
+    value += jnp.round(draw(6)) * draw(7, 0.0, 0.08) * jax.random.normal(keys[8], value.shape)
     return jnp.clip(value, 0.0, 1.0) * 2.0 - 1.0
 
 
@@ -109,17 +109,17 @@ def _damage(key: Array, value: Array) -> Array:
 
 
 def _print_halftone(key: Array, value: Array) -> Array:
-    """Prints with the dot screen of a newspaper: a square grid of 3 to 6 px at any angle, dots softened by the scan."""
+    """Prints with the dot screen of a newspaper: a square grid of 2.5 to 6 px at any angle, softened by the scan."""
     y, x = _pixel_grid(value)
-    period, angle, hardness, strength = _draw(key, value, (3.0, 6.0), (0.0, math.pi / 2), (4.0, 8.0), (0.2, 0.9))
+    period, angle, hardness, strength = _draw(key, value, (2.5, 6.0), (0.0, math.pi / 2), (4.0, 8.0), (0.2, 1.0))
     cos, sin = (2.0 * math.pi / period * part for part in (jnp.cos(angle), jnp.sin(angle)))
     screen = 0.5 + 0.25 * (jnp.cos(cos * x + sin * y) + jnp.cos(cos * y - sin * x))
     return value + strength * (jax.nn.sigmoid(hardness * (value - screen)) - value)
 
 
 def _lower_contrast(key: Array, value: Array) -> Array:
-    """Leaves 35 to 70 % of the contrast, around a grey of 0.2 to 0.9."""
-    contrast, grey = _draw(key, value, (0.35, 0.7), (0.2, 0.9))
+    """Leaves 25 to 70 % of the contrast, around a grey of 0.2 to 0.9."""
+    contrast, grey = _draw(key, value, (0.25, 0.7), (0.2, 0.9))
     return grey + contrast * (value - grey)
 
 
@@ -192,5 +192,5 @@ def _blur(value: Array) -> Array:
     return sum(w * vertical[:, :, i : i + width] for i, w in enumerate(row))
 
 
-_DAMAGES = ((0.2, _print_halftone), (0.35, _lower_contrast), (0.5, _fade_unevenly), (0.5, _scratch))
+_DAMAGES = ((0.3, _print_halftone), (0.45, _lower_contrast), (0.5, _fade_unevenly), (0.5, _scratch))
 """Probability of each damage, in the order in which they befall a photo."""

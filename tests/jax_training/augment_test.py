@@ -97,22 +97,22 @@ def test_damage_stays_in_range_and_differs_by_photo_and_key(damage):
     assert float(jnp.max(jnp.abs(damaged - damage(jax.random.key(6), value)))) > 0.1
 
 
-def test_halftone_is_a_square_grid_of_3_to_6_px():
+def test_halftone_is_a_square_grid_of_2_to_6_px():
     printed = np.asarray(augment._print_halftone(KEY, jnp.full((12, 96, 96, 1), 0.5)))
     for photo in printed[..., 0]:
         power = np.abs(np.fft.fftshift(np.fft.fft2(photo - photo.mean()))) ** 2
         rows, columns = np.unravel_index(np.argsort(power, axis=None)[::-1][:60], power.shape)
         peaks = np.stack([rows - 48, columns - 48], axis=-1) / 96  # cycles per pixel
         length = np.hypot(*peaks[0])
-        assert 1 / 6.2 < length < 1 / 2.9
+        assert 1 / 6.2 < length < 1 / 2.4
         assert (np.abs(peaks @ peaks[0]) / length).min() < 0.02, "a second wave at a right angle"
         assert photo.mean() == pytest.approx(0.5, abs=0.02)
 
 
-def test_low_contrast_leaves_35_to_70_percent():
+def test_low_contrast_leaves_25_to_70_percent():
     value = jnp.tile(jnp.array([0.0, 1.0])[None, None, :, None], (200, 1, 1, 1))
     contrast = np.diff(augment._lower_contrast(KEY, value), axis=2)
-    assert contrast.min() == pytest.approx(0.35, abs=0.01) and contrast.max() == pytest.approx(0.7, abs=0.01)
+    assert contrast.min() == pytest.approx(0.25, abs=0.01) and contrast.max() == pytest.approx(0.7, abs=0.01)
 
 
 def test_uneven_fading_is_smooth_and_darkens_the_edges():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks import quality, quality_blotches, quality_measures
+from benchmarks import quality_blotches, quality_measures
 from colorization import color
 
 GREY, PALE_RED, RED, ORANGE, BLUE = (0.0, 0.0), (20.0, 0.0), (50.0, 0.0), (30.0, 40.0), (0.0, -40.0)
@@ -55,11 +55,3 @@ def test_photos_with_blotches_are_counted_and_named():
     numbers = quality_blotches.measure_blotches(quality_measures.Photos(names, original, original, automatic))
     assert numbers["share"] == 0.5 and list(numbers["area"]) == [f"{i}.png" for i in range(19, 0, -2)]
     assert numbers["area"]["19.png"] == pytest.approx(0.29 * 0.4, abs=0.005)
-
-
-def test_blotches_are_printed_with_the_largest_three():
-    numbers = {"share": 0.4, "area": {"a.png": 0.118, "b.png": 0.05, "c.png": 0.03, "d.png": 0.02}}
-    assert quality.format_blotches(numbers) == (
-        "blotches: 40.0% of the photos have a red one, the largest a.png (12%), b.png (5%), c.png (3%)"
-    )
-    assert quality.format_blotches({"share": 0.0, "area": {}}) == "blotches: 0.0% of the photos have a red one"

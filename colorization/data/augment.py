@@ -69,10 +69,16 @@ def age_lightness(l: tf.Tensor, seed: tf.Tensor, *, share: float) -> tf.Tensor:
     value = tf.concat([_damage(value[:num_damaged], seed), value[num_damaged:]], axis=0)
     black, white = draw(4, 0.0, 0.2), draw(5, 0.75, 1.0)
     value = black + (white - black) * value
-    grain = tf.random.stateless_normal(tf.shape(value), seed + 6)
-    value = value + tf.round(draw(7, 0.0, 1.0)) * draw(8, 0.0, 0.08) * grain
+    value = value + tf.round(draw(7, 0.0, 1.0)) * draw(8, 0.0, 0.08) * _draw_grain(value, seed + 6, draw(10, 0.0, 1.0))
     aged = tf.clip_by_value(value, 0.0, 1.0) * 2.0 - 1.0
     return tf.where(drawn > 0, tf.tensor_scatter_nd_update(l, chosen[:, tf.newaxis], aged), l)
+
+
+def _draw_grain(value: tf.Tensor, seed: tf.Tensor, coarseness: tf.Tensor) -> tf.Tensor:
+    """Normal noise like (B, H, W, 1): of single pixels at a coarseness of 0, of spots of 2 to 3 px at 1."""
+    fine = tf.random.stateless_normal(tf.shape(value), seed)
+    coarse = _blur(fine) / _BLURRED_NOISE
+    return fine + coarseness * (coarse - fine)
 
 
 def _damage(value: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -87,7 +93,7 @@ def _damage(value: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 
 def _print_halftone(value: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Prints with the dot screen of a newspaper: a square grid of 2.5 to 6 px at any angle, dots softened by the scan.
+    """Prints with the dot screen of a newspaper: a square grid of 2 to 5 px at any angle, dots softened by the scan.
 
     Args:
       value: float32 (B, H, W, 1) in [0, 1].
@@ -97,7 +103,7 @@ def _print_halftone(value: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
       float32 (B, H, W, 1) in [0, 1]; its mean over a cell grows with `value`.
     """
     y, x = _pixel_grid(value)
-    period, angle, hardness, strength = _draw(value, seed, (2.5, 6.0), (0.0, math.pi / 2), (4.0, 8.0), (0.2, 1.0))
+    period, angle, hardness, strength = _draw(value, seed, (2.0, 5.0), (0.0, math.pi / 2), (4.0, 8.0), (0.2, 1.0))
     cos, sin = (2.0 * math.pi / period * part for part in (tf.cos(angle), tf.sin(angle)))
     # Two plane waves at a right angle: the screen is 1 where a dot of ink has its centre, 0 between four of them.
     screen = 0.5 + 0.25 * (_plane_wave(cos * x, sin * y) + _plane_wave(-sin * x, cos * y))
@@ -196,5 +202,8 @@ def _blur(value: tf.Tensor) -> tf.Tensor:
     return tf.nn.conv2d(vertical, tf.reshape(row, (1, 5, 1, 1)), 1, "VALID")
 
 
-_DAMAGES = ((0.3, _print_halftone), (0.45, _lower_contrast), (0.5, _fade_unevenly), (0.5, _scratch))
+_BLURRED_NOISE = 70.0 / 256.0
+"""Standard deviation of white noise of 1 after `_blur`: the root of the sum of its squared weights."""
+
+_DAMAGES = ((0.45, _print_halftone), (0.45, _lower_contrast), (0.5, _fade_unevenly), (0.5, _scratch))
 """Probability of each damage, in the order in which they befall a photo."""

@@ -84,7 +84,7 @@ def age_lightness(key: Array, l: Array) -> Array:
     Returns:
       float32 (B, S, S, 1) in [-1, 1].
     """
-    keys = jax.random.split(key, 9)
+    keys = jax.random.split(key, 10)
 
     def draw(i: int, low: float = 0.0, high: float = 1.0) -> Array:
         return jax.random.uniform(keys[i], (l.shape[0], 1, 1, 1), minval=low, maxval=high)
@@ -95,8 +95,14 @@ def age_lightness(key: Array, l: Array) -> Array:
     value = jnp.concatenate([_damage(keys[3], value[:half]), value[half:]])
     black, white = draw(4, 0.0, 0.2), draw(5, 0.75, 1.0)
     value = black + (white - black) * value
-    value += jnp.round(draw(6)) * draw(7, 0.0, 0.08) * jax.random.normal(keys[8], value.shape)
+    value += jnp.round(draw(6)) * draw(7, 0.0, 0.08) * _draw_grain(keys[8], value, draw(9))
     return jnp.clip(value, 0.0, 1.0) * 2.0 - 1.0
+
+
+def _draw_grain(key: Array, value: Array, coarseness: Array) -> Array:
+    """Normal noise like (B, H, W, 1): of single pixels at a coarseness of 0, of spots of 2 to 3 px at 1."""
+    fine = jax.random.normal(key, value.shape)
+    return fine + coarseness * (_blur(fine) / _BLURRED_NOISE - fine)
 
 
 def _damage(key: Array, value: Array) -> Array:
@@ -109,9 +115,9 @@ def _damage(key: Array, value: Array) -> Array:
 
 
 def _print_halftone(key: Array, value: Array) -> Array:
-    """Prints with the dot screen of a newspaper: a square grid of 2.5 to 6 px at any angle, softened by the scan."""
+    """Prints with the dot screen of a newspaper: a square grid of 2 to 5 px at any angle, softened by the scan."""
     y, x = _pixel_grid(value)
-    period, angle, hardness, strength = _draw(key, value, (2.5, 6.0), (0.0, math.pi / 2), (4.0, 8.0), (0.2, 1.0))
+    period, angle, hardness, strength = _draw(key, value, (2.0, 5.0), (0.0, math.pi / 2), (4.0, 8.0), (0.2, 1.0))
     cos, sin = (2.0 * math.pi / period * part for part in (jnp.cos(angle), jnp.sin(angle)))
     screen = 0.5 + 0.25 * (jnp.cos(cos * x + sin * y) + jnp.cos(cos * y - sin * x))
     return value + strength * (jax.nn.sigmoid(hardness * (value - screen)) - value)
@@ -192,5 +198,8 @@ def _blur(value: Array) -> Array:
     return sum(w * vertical[:, :, i : i + width] for i, w in enumerate(row))
 
 
-_DAMAGES = ((0.3, _print_halftone), (0.45, _lower_contrast), (0.5, _fade_unevenly), (0.5, _scratch))
+_BLURRED_NOISE = 70.0 / 256.0
+"""Standard deviation of white noise of 1 after `_blur`: the root of the sum of its squared weights."""
+
+_DAMAGES = ((0.45, _print_halftone), (0.45, _lower_contrast), (0.5, _fade_unevenly), (0.5, _scratch))
 """Probability of each damage, in the order in which they befall a photo."""

@@ -102,14 +102,24 @@ def test_damage_stays_in_range_and_differs_by_photo_and_seed(damage):
     assert damage(value[:0], seed).shape == (0, 32, 48, 1)
 
 
-def test_halftone_is_a_square_grid_of_2_to_6_px():
+def test_coarse_grain_has_spots_and_is_as_strong_as_fine_grain():
+    fine, coarse = (
+        augment._draw_grain(tf.zeros((4, 64, 64, 1)), tf.constant([1, 2]), tf.fill((4, 1, 1, 1), coarseness)).numpy()
+        for coarseness in (0.0, 1.0)
+    )
+    for grain, likeness in ((fine, 0.0), (coarse, 0.8)):  # of neighbours: 56 / 70 for the kernel 1, 4, 6, 4, 1
+        assert grain.std() == pytest.approx(1.0, abs=0.1)
+        assert np.mean(grain[:, :, 1:] * grain[:, :, :-1]) == pytest.approx(likeness, abs=0.1)
+
+
+def test_halftone_is_a_square_grid_of_2_to_5_px():
     printed = augment._print_halftone(tf.fill((12, 96, 96, 1), 0.5), tf.constant([5, 6], tf.int64))
     for photo in printed.numpy()[..., 0]:
         power = np.abs(np.fft.fftshift(np.fft.fft2(photo - photo.mean()))) ** 2
         rows, columns = np.unravel_index(np.argsort(power, axis=None)[::-1][:60], power.shape)
         peaks = np.stack([rows - 48, columns - 48], axis=-1) / 96  # cycles per pixel
         lengths = np.hypot(*peaks.T)
-        assert 1 / 6.2 < lengths[0] < 1 / 2.4
+        assert 1 / 5.2 < lengths[0] < 1 / 1.9
         np.testing.assert_allclose(
             lengths[np.isclose(power[rows, columns], power.max(), rtol=0.3)], lengths[0], atol=0.02
         )

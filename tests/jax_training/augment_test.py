@@ -97,14 +97,24 @@ def test_damage_stays_in_range_and_differs_by_photo_and_key(damage):
     assert float(jnp.max(jnp.abs(damaged - damage(jax.random.key(6), value)))) > 0.1
 
 
-def test_halftone_is_a_square_grid_of_2_to_6_px():
+def test_coarse_grain_has_spots_and_is_as_strong_as_fine_grain():
+    fine, coarse = (
+        np.asarray(augment._draw_grain(KEY, jnp.zeros((4, 64, 64, 1)), jnp.full((4, 1, 1, 1), coarseness)))
+        for coarseness in (0.0, 1.0)
+    )
+    for grain, likeness in ((fine, 0.0), (coarse, 0.8)):  # of neighbours: 56 / 70 for the kernel 1, 4, 6, 4, 1
+        assert grain.std() == pytest.approx(1.0, abs=0.1)
+        assert np.mean(grain[:, :, 1:] * grain[:, :, :-1]) == pytest.approx(likeness, abs=0.1)
+
+
+def test_halftone_is_a_square_grid_of_2_to_5_px():
     printed = np.asarray(augment._print_halftone(KEY, jnp.full((12, 96, 96, 1), 0.5)))
     for photo in printed[..., 0]:
         power = np.abs(np.fft.fftshift(np.fft.fft2(photo - photo.mean()))) ** 2
         rows, columns = np.unravel_index(np.argsort(power, axis=None)[::-1][:60], power.shape)
         peaks = np.stack([rows - 48, columns - 48], axis=-1) / 96  # cycles per pixel
         length = np.hypot(*peaks[0])
-        assert 1 / 6.2 < length < 1 / 2.4
+        assert 1 / 5.2 < length < 1 / 1.9
         assert (np.abs(peaks @ peaks[0]) / length).min() < 0.02, "a second wave at a right angle"
         assert photo.mean() == pytest.approx(0.5, abs=0.02)
 

@@ -79,6 +79,8 @@ def ciede2000_loss(l: Array, real_ab: Array, fake_ab: Array) -> Array:
 def colorfulness_loss(real_rgb: Array, fake_rgb: Array, *, margin: float | Array) -> Array:
     """How far the mean colorfulness of results is from that of the originals beyond a margin, in hundreds: a scalar.
 
+    The border, a sixteenth of each side, does not count; `training/losses.py` says why.
+
     Args:
       real_rgb: float32 (B, H, W, 3) in [0, 1].
       fake_rgb: float32 (B, H, W, 3).
@@ -86,8 +88,15 @@ def colorfulness_loss(real_rgb: Array, fake_rgb: Array, *, margin: float | Array
 
     Papers: the measure, Hasler and Suesstrunk 2003; as a loss, DDColor, Kang et al. 2022 (arXiv:2212.11613).
     """
-    real, fake = (jnp.mean(colorfulness(255.0 * rgb, epsilon=1.0)) for rgb in (real_rgb, fake_rgb))
+    real, fake = (jnp.mean(colorfulness(255.0 * _cut_border(rgb), epsilon=1.0)) for rgb in (real_rgb, fake_rgb))
     return jnp.maximum(jnp.abs(real - fake) - margin, 0.0) / 100.0
+
+
+def _cut_border(image: Array) -> Array:
+    """(B, H, W, C) without its outer H // 16 rows and W // 16 columns."""
+    height, width = image.shape[1:3]
+    rows, columns = height // 16, width // 16
+    return image[:, rows : height - rows, columns : width - columns]
 
 
 def overshoot_loss(real_ab: Array, fake_ab: Array) -> Array:

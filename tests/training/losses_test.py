@@ -104,6 +104,22 @@ def test_colorfulness_loss_compares_the_means_of_the_batches():
     assert float(losses.colorfulness_loss(vivid, grey, margin=300.0)) == 0.0
 
 
+def test_colorfulness_loss_leaves_the_border_out():
+    grey = tf.fill((1, 32, 48, 3), 0.5)
+    red = tf.constant([1.0, 0.0, 0.0])
+
+    def paint(rows: int, columns: int) -> tf.Tensor:
+        return tf.tensor_scatter_nd_update(grey, [[0, rows, columns]], [red])
+
+    assert (
+        float(losses.colorfulness_loss(grey, paint(1, 20)))
+        == float(losses.colorfulness_loss(grey, paint(15, 45)))
+        == 0.0
+    )
+    assert float(losses.colorfulness_loss(grey, paint(2, 20))) > 0.01
+    assert float(losses.colorfulness_loss(grey, paint(29, 44))) > 0.01
+
+
 def test_colorfulness_loss_has_finite_gradients_at_grey():
     fake = tf.Variable(tf.fill((1, 4, 4, 3), 0.5))
     with tf.GradientTape() as tape:

@@ -10,6 +10,9 @@ from colorization import color
 from colorization.inference import gamut
 from colorization.inference.numpy_backend import MAX_LONG_SIDE, STRIDE
 
+CONTRAST_SCOPE = "stretch_contrast"  # name of the part of the graph that `stretch_contrast` makes
+_MIN_CONTRAST = 0.4  # standard deviation of `l`, in [-1, 1], that the network sees at least
+_MAX_STRETCH = 4.0  # factor up to which contrast is raised: what is left of a flat picture is noise
 _HINT_REACH = 6  # work pixels from a hinted pixel at which the correction of its colour has faded out
 
 
@@ -48,6 +51,26 @@ def shrink_rgb(rgb: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
     """Resizes uint8 or uint16 sRGB (B, H, W, 3) to `shape` (height, width), without aliasing: float32 in [0, 1]."""
     rgb = tf.convert_to_tensor(rgb)
     return tf.image.resize(rgb, shape, antialias=True) / rgb.dtype.max
+
+
+def stretch_contrast(l: tf.Tensor) -> tf.Tensor:
+    """Gives faded and foggy photos the contrast that the network knows from sharp ones.
+
+    The network alone sees the result: a photo keeps its own lightness.
+
+    Args:
+      l: float32 (B, h, w, 1) in [-1, 1].
+
+    Returns:
+      The same shape and range: each photo's distances from its mean, times the factor that brings their standard
+      deviation to `_MIN_CONTRAST`; as it is where it has that much.
+    """
+    with tf.name_scope(CONTRAST_SCOPE):
+        mean = tf.reduce_mean(l, axis=(1, 2, 3), keepdims=True)
+        distance = l - mean
+        contrast = tf.sqrt(tf.reduce_mean(tf.square(distance), axis=(1, 2, 3), keepdims=True))
+        factor = tf.clip_by_value(_MIN_CONTRAST / tf.maximum(contrast, 1e-6), 1.0, _MAX_STRETCH)
+        return tf.clip_by_value(mean + factor * distance, -1.0, 1.0)
 
 
 def obey_hints(ab: tf.Tensor, hints: tf.Tensor) -> tf.Tensor:

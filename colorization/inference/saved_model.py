@@ -178,7 +178,7 @@ class _ExportModule(tf.Module):
         self.work_size = work_size
         self._z_spec = tf.TensorSpec([None, self.z_dim], tf.float32, name="z")
         self.predict = tf.function(
-            lambda l, z, hints: saturation * generator([l, z, hints], training=False),
+            lambda l, z, hints: saturation * generator([processing.stretch_contrast(l), z, hints], training=False),
             input_signature=[_L_SPEC, self._z_spec, _HINTS_SPEC],
         )
         self._encode = None

@@ -11,9 +11,10 @@ quantization:
 | `int8`       | int8 weights, scales of activations | int8, but for what follows                                 |
 
 Some of an int8 file stays float32, where 256 levels cannot tell apart what matters. Colour conversion: cube roots.
-Layer norms: the variance of flat patches; in int8 they cost up to 0.8 dB, and what depends on the calibration photos.
-The first depthwise convolution, whose channels differ most in range: in int8 it triples the squared difference from
-the SavedModel. None of these costs measurable time or bytes.
+The photo's contrast: a flat photo has so little of it that int8 would divide by zero. Layer norms: the variance of flat
+patches; in int8 they cost up to 0.8 dB, and what depends on the calibration photos. The first depthwise convolution,
+whose channels differ most in range: in int8 it triples the squared difference from the SavedModel. None of these costs
+measurable time or bytes.
 
 Paper: integer arithmetic, Jacob et al. 2018 (arXiv:1712.05877).
 """
@@ -149,4 +150,5 @@ def _find_float_operations(calibrated: bytes) -> list[str]:
     depthwise = [
         name for name, kind in zip(names, kinds, strict=True) if kind == schema.BuiltinOperator.DEPTHWISE_CONV_2D
     ]
-    return depthwise[:1] + [name for name in names if name.startswith((conversion.FLOAT_SCOPE, *norms))]
+    contrast = [name for name in names if f"/{processing.CONTRAST_SCOPE}/" in f"/{name}"]
+    return depthwise[:1] + contrast + [name for name in names if name.startswith((conversion.FLOAT_SCOPE, *norms))]

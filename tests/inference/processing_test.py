@@ -52,6 +52,22 @@ def test_shrink_rgb_does_not_alias(dtype):
     assert 0 <= small.min() and small.max() <= 1
 
 
+def test_stretch_contrast_brings_each_faded_photo_to_the_least_and_leaves_others():
+    pattern = np.where(np.indices((32, 64)).sum(axis=0) % 2, 1.0, -1.0).astype(np.float32)[..., None]
+    faded, sharp = 0.3 + 0.2 * pattern, 0.1 + 0.5 * pattern
+    stretched = processing.stretch_contrast(np.stack([faded, sharp])).numpy()
+    np.testing.assert_allclose(stretched[0], 0.3 + 0.4 * pattern, atol=1e-5)
+    np.testing.assert_allclose(stretched[1], sharp, atol=1e-6)
+    bright = processing.stretch_contrast(0.75 + 0.2 * pattern[None]).numpy()
+    np.testing.assert_allclose(bright[0], np.where(pattern > 0, 1.0, 0.35), atol=1e-5)  # not 1.15
+
+
+def test_stretch_contrast_keeps_what_is_flat_flat():
+    np.testing.assert_array_equal(processing.stretch_contrast(np.full((1, 32, 32, 1), -0.25, np.float32)), -0.25)
+    noise = np.float32([-0.01, 0.01] * 512).reshape(1, 32, 32, 1)
+    np.testing.assert_allclose(processing.stretch_contrast(noise), 4.0 * noise, rtol=1e-5)
+
+
 def test_hinted_pixels_get_exactly_what_was_asked_for_and_the_rest_follows_smoothly():
     ab = np.full((1, 32, 48, 2), 0.1, np.float32)
     hints = np.zeros((1, 32, 48, 3), np.float32)

@@ -80,7 +80,8 @@ def inputs(tmp_path_factory):
 
 
 def tiny_ab(l, z=(0.0, 0.0), hints=(0.0, 0.0, 0.0)):
-    """What conftest's generator computes."""
+    """What conftest's generator computes of what it is shown."""
+    l = processing.stretch_contrast(tf.constant(l, tf.float32)).numpy()
     z, hints = np.asarray(z, np.float32).reshape(-1, 1, 1, 2), np.asarray(hints)
     automatic = np.array([0.3, -0.2]) + l * np.array([-0.1, 0.05])
     return automatic + 0.1 * z + 0.5 * hints[..., :2] + hints[..., 2:] * np.array([0.05, -0.05])

@@ -127,7 +127,8 @@ def test_int8_keeps_float32_where_it_matters(unet):
     assert set(dtypes["CONV_2D"]) == {schema.TensorType.INT8}
     first, *others = dtypes["DEPTHWISE_CONV_2D"]
     assert first == schema.TensorType.FLOAT32 and set(others) == {schema.TensorType.INT8}
-    assert set(dtypes["RSQRT"] + dtypes["SQUARED_DIFFERENCE"] + dtypes["POW"]) == {schema.TensorType.FLOAT32}
+    kinds = ("RSQRT", "SQUARED_DIFFERENCE", "POW", "SQRT", "DIV")
+    assert {dtype for kind in kinds for dtype in dtypes[kind]} == {schema.TensorType.FLOAT32}
 
 
 def test_a_model_without_hints_converts(tmp_path):

@@ -17,8 +17,6 @@ CIEDE2000_SMOOTHING = 0.5  # L* by which the colours that `ciede2000_loss` compa
 OVERSHOOT_CELL = 8  # pixels of the side of the areas whose mean colours `overshoot_loss` compares
 OVERSHOOT_MARGIN = 15.0  # CIE ab units that cost nothing there
 OVERSHOOT_SCALE = 20.0  # CIE ab units
-OVERSHOOT_RED_HUE = math.radians(10.0)  # in the (a*, b*) plane
-OVERSHOOT_RED_WEIGHT = 3.0  # how much more an overshoot of that hue costs
 
 
 def rgb_to_lab(rgb: Array) -> Array:
@@ -104,8 +102,6 @@ def _cut_border(image: Array) -> Array:
 def overshoot_loss(real_ab: Array, fake_ab: Array) -> Array:
     """Mean square of how far areas of results are more vivid than those of the originals beyond a margin: a scalar.
 
-    Red counts more, as in the trainer on TensorFlow.
-
     Args:
       real_ab: float32 (B, H, W, 2) in [-1, 1], H and W multiples of OVERSHOOT_CELL.
       fake_ab: float32 (B, H, W, 2), about [-1, 1].
@@ -113,10 +109,7 @@ def overshoot_loss(real_ab: Array, fake_ab: Array) -> Array:
     real, fake = (color_numpy.AB_SCALE * area_means(ab, OVERSHOOT_CELL) for ab in (real_ab, fake_ab))
     chroma = jnp.sqrt(jnp.sum(jnp.square(fake), axis=-1) + 1.0)  # the root of 0 has no finite gradient
     overshoot = chroma - jnp.sum(real * fake, axis=-1) / chroma
-    excess = jnp.maximum(overshoot - OVERSHOOT_MARGIN, 0.0) / OVERSHOOT_SCALE
-    red = jnp.array([math.cos(OVERSHOOT_RED_HUE), math.sin(OVERSHOOT_RED_HUE)])
-    redness = jnp.maximum(jnp.sum(red * fake, axis=-1) / chroma, 0.0)
-    return jnp.mean((1.0 + OVERSHOOT_RED_WEIGHT * redness) * jnp.square(excess))
+    return jnp.mean(jnp.square(jnp.maximum(overshoot - OVERSHOOT_MARGIN, 0.0) / OVERSHOOT_SCALE))
 
 
 def area_means(x: Array, size: int) -> Array:

@@ -3,8 +3,6 @@
 With one replica that is the loss itself.
 """
 
-import math
-
 import tensorflow as tf
 
 from colorization import color
@@ -15,8 +13,6 @@ LOG_SCALE = 5.0  # CIE ab units: root mean square error of a photo below which t
 RGB_LOG_SCALE = 0.02  # of [0, 1]: the same for the log loss in RGB; 34 dB
 OVERSHOOT_MARGIN = 15.0  # CIE ab units that colours may be farther out than the true ones
 OVERSHOOT_SCALE = 20.0  # CIE ab units beyond it that cost 1
-OVERSHOOT_RED_HUE = math.radians(10.0)  # in the (a*, b*) plane: between pink, -40, and orange, 60
-OVERSHOOT_RED_WEIGHT = 3.0  # how much more an overshoot of that hue costs
 OVERSHOOT_CELL = 8  # pixels: side of the squares whose mean colours are compared
 CIEDE2000_SMOOTHING = 0.5  # L* by which the colours that `ciede2000_loss` compares differ at least
 AB_CLASS_SIZE = 10.0  # CIE ab units: side of the squares of the ab plane that are classes of colour
@@ -199,16 +195,14 @@ def overshoot_loss(real_ab: tf.Tensor, fake_ab: tf.Tensor) -> tf.Tensor:
     Against blotches. The cheapest way to more colorfulness is a saturated patch in a photo whose colours the network
     cannot guess: the logarithm in the chroma losses forgives such photos, and CIEDE2000 counts chroma the less, the
     higher it is. Counted is the distance in the direction of the painted colour, so a patch of a wrong hue
-    overshoots, and one that is as vivid as it should be, or paler, does not. Red costs 1 + OVERSHOOT_RED_WEIGHT times
-    as much as green, falling with the cosine of the distance in hue: red is what a network guesses most, being the
-    farthest from grey, and what one sees first if it is wrong.
+    overshoots, and one that is as vivid as it should be, or paler, does not.
 
     Args:
       real_ab: float32 (B, H, W, 2) in [-1, 1], H and W multiples of OVERSHOOT_CELL.
       fake_ab: float32 (B, H, W, 2), about [-1, 1].
 
     Returns:
-      Scalar; 1 where each area is OVERSHOOT_MARGIN + OVERSHOOT_SCALE too vivid in a hue more than 90 degrees from red.
+      Scalar; 1 where each area is OVERSHOOT_MARGIN + OVERSHOOT_SCALE too vivid.
     """
     real, fake = (
         color.AB_SCALE * tf.nn.avg_pool2d(ab, OVERSHOOT_CELL, OVERSHOOT_CELL, "VALID") for ab in (real_ab, fake_ab)
@@ -216,9 +210,7 @@ def overshoot_loss(real_ab: tf.Tensor, fake_ab: tf.Tensor) -> tf.Tensor:
     chroma = tf.sqrt(tf.reduce_sum(tf.square(fake), axis=-1) + 1.0)  # the root of 0 has no finite gradient
     overshoot = chroma - tf.reduce_sum(real * fake, axis=-1) / chroma
     excess = tf.nn.relu(overshoot - OVERSHOOT_MARGIN) / OVERSHOOT_SCALE
-    red = math.cos(OVERSHOOT_RED_HUE), math.sin(OVERSHOOT_RED_HUE)
-    redness = tf.nn.relu(tf.reduce_sum(red * fake, axis=-1) / chroma)
-    return replicas.share_of_mean((1.0 + OVERSHOOT_RED_WEIGHT * redness) * tf.square(excess))
+    return replicas.share_of_mean(tf.square(excess))
 
 
 def hinge_discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:

@@ -22,7 +22,8 @@ exported with a noise encoder.
 profile, no alpha; one undecodable image fails its whole request. The signatures that take `l` run the networks at the
 size given, so shrink it to about `work_size` first.
 
-The restored object also has `predict(l, z, hints)`, the bare network without the care for N = 0, for converters.
+All but `encode_z` show the network `l` with its contrast stretched (`processing.stretch_contrast`). The restored object
+also has `predict(l, z, hints)`: that and the network, without the care for N = 0, for converters.
 """
 
 import collections

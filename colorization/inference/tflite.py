@@ -150,5 +150,5 @@ def _find_float_operations(calibrated: bytes) -> list[str]:
     depthwise = [
         name for name, kind in zip(names, kinds, strict=True) if kind == schema.BuiltinOperator.DEPTHWISE_CONV_2D
     ]
-    contrast = [name for name in names if f"/{processing.CONTRAST_SCOPE}/" in f"/{name}"]
-    return depthwise[:1] + contrast + [name for name in names if name.startswith((conversion.FLOAT_SCOPE, *norms))]
+    scopes = (conversion.FLOAT_SCOPE, processing.CONTRAST_SCOPE, *norms)
+    return depthwise[:1] + [name for name in names if name.startswith(scopes)]

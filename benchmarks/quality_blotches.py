@@ -7,8 +7,8 @@ hardly notices, for such an area is small. So it is looked for by itself.
 from typing import Any
 
 import numpy as np
+import scipy.ndimage
 import skimage.measure
-import tensorflow as tf
 
 from benchmarks.quality_measures import Photos, batches, to_cie_ab
 
@@ -48,12 +48,19 @@ def blotch_areas(ab: np.ndarray, true_ab: np.ndarray) -> list[float]:
       ab: the result's float32 (B, H, W, 2), CIE units.
       true_ab: the original's; same shape.
     """
-    result, truth = (tf.nn.avg_pool2d(part, WINDOW, 1, "SAME").numpy() for part in (ab, true_ab))
+    result, truth = (_window_means(part) for part in (ab, true_ab))
     chroma = np.linalg.norm(result, axis=-1)
     wanted = (result * truth).sum(axis=-1) / np.maximum(chroma, 1e-6)
     hue = np.degrees(np.arctan2(result[..., 1], result[..., 0]))
     is_red = (chroma >= MIN_CHROMA) & (hue >= RED_HUES[0]) & (hue <= RED_HUES[1])
     return [_largest_share(mask) for mask in is_red & (chroma - wanted >= MIN_OVERSHOOT)]
+
+
+def _window_means(ab: np.ndarray) -> np.ndarray:
+    """The mean of the part of each pixel's window that lies in the photo: float32 (B, H, W, 2), and so the result."""
+    size = (1, WINDOW, WINDOW, 1)
+    sums, counts = (scipy.ndimage.uniform_filter(part, size, mode="constant") for part in (ab, np.ones_like(ab[:1])))
+    return sums / counts
 
 
 def _largest_share(mask: np.ndarray) -> float:

@@ -87,6 +87,14 @@ _CIEDE2000_WEIGHT = flags.DEFINE_float(
 _OVERSHOOT_WEIGHT = flags.DEFINE_float(
     "overshoot_weight", 0.0, "Weight of areas far more vivid than they should be: red blotches.", 0.0
 )
+_RESTRAINT_QUANTILE = flags.DEFINE_float(
+    "restraint_quantile",
+    0.0,
+    "If not 0, teach the model of --init_model_dir which reds are sure, and nothing else: it holds back those that so "
+    "large a share of the true colours falls short of. More is bolder.",
+    0.0,
+    0.9,
+)
 _ADVERSARIAL_WEIGHT = flags.DEFINE_float(
     "adversarial_weight", 0.0, "Weight of the adversarial loss; 0 is the warm-up phase without discriminator.", 0.0
 )
@@ -203,11 +211,16 @@ def _config_flags() -> dict:
 def _start_from_model(gan, model_dir: str) -> None:
     """Starts generator, average and noise encoder from an exported model; what that lacks starts anew."""
     from colorization.inference import colorizer, saved_model
+    from colorization.models.mobilenet_unet import RESTRAINT
     from colorization.training import checkpoints
 
     version_dir = colorizer.find_version_dir(model_dir)
     for network, part in ((gan.generator, "generator"), (gan.noise_encoder, "noise_encoder")):
-        checkpoints.assign_weights(network, saved_model.read_weights(version_dir, part), version_dir)
+        weights = saved_model.read_weights(version_dir, part)
+        own = {variable.path for variable in network.variables}
+        # A restraint knows the weights that it was taught with: when they are to change, it is left out.
+        weights = {path: value for path, value in weights.items() if path in own or not path.startswith(RESTRAINT)}
+        checkpoints.assign_weights(network, weights, version_dir)
     gan.ema_generator.set_weights(gan.generator.get_weights())
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from colorization.inference import colorizer, saved_model
 from tests.data.sources_test import colour_photo
 
 ROOT = Path(__file__).parents[1]
@@ -81,11 +82,35 @@ def test_training_starts_from_a_model_whose_weights_it_knows(tiny_model_dir, tmp
     ]
 
 
-def test_from_photos_to_scores(tmp_path):
-    photos = tmp_path / "photos"
-    photos.mkdir()
+def save_photos(folder: Path) -> Path:
+    folder.mkdir()
     for index in range(8):
-        Image.fromarray(colour_photo(index, 40, 48)).save(photos / f"{index}.png")
+        Image.fromarray(colour_photo(index, 40, 48)).save(folder / f"{index}.png")
+    return folder
+
+
+def test_restraint_is_taught_to_a_model_whose_weights_stay_as_they_are_and_left_out_when_it_is_trained_on(tmp_path):
+    shipped, sizes = ROOT / "saved_models" / "colorizer", ["--image_size=32", "--batch_size=2", "--max_steps=2"]
+    flags = [f"--data_dir={save_photos(tmp_path / 'photos')}", "--val_percent=20", "--mixed_precision=float32", *sizes]
+    restraint = ["--flagfile=flags/train_restraint.flags", *flags, f"--init_model_dir={shipped}"]
+    call("train", *restraint, f"--run_dir={tmp_path / 'run'}")
+    call("export", f"--run_dir={tmp_path / 'run'}", f"--export_dir={tmp_path / 'models'}")
+    before = saved_model.read_weights(colorizer.find_version_dir(shipped), "generator")
+    after = saved_model.read_weights(tmp_path / "models" / "1", "generator")
+    others = [path for path in before if not path.startswith("restraint_")]
+    assert others == [path for path in after if not path.startswith("restraint_")]
+    for path in others:
+        np.testing.assert_allclose(after[path], before[path], rtol=1e-5, atol=1e-9, err_msg=path)
+    sure = "restraint_sure/kernel"
+    assert np.any(after[sure] != before.get(sure, 0.0))
+
+    call("train", *flags, "--frozen_until=2", f"--init_model_dir={tmp_path / 'models'}", f"--run_dir={tmp_path / 'on'}")
+    call("export", f"--run_dir={tmp_path / 'on'}", f"--export_dir={tmp_path / 'models'}")
+    assert saved_model.read_weights(tmp_path / "models" / "2", "generator").keys() == set(others)
+
+
+def test_from_photos_to_scores(tmp_path):
+    photos = save_photos(tmp_path / "photos")
     flags = ["--encoder_weights=none", "--image_size=32", "--batch_size=2", "--max_steps=2", "--validation_steps=2"]
     flags += ["--mixed_precision=float32", "--val_percent=20"]
     call("train", f"--data_dir={photos}", f"--run_dir={tmp_path / 'run'}", *flags)

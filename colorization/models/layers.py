@@ -80,6 +80,29 @@ class PoolHints(layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="colorization")
+class RestrainRed(layers.Layer):
+    """Makes reds as pale as is sure, and leaves all other colours as they are.
+
+    Inputs: `ab` (B, H, W, 2); `sure` (B, H, W, 1), how far from grey the colour is sure to be. Output: `ab`, in which
+    red is at most TOLERANCE farther out than that.
+    """
+
+    TOLERANCE = 0.08  # of ab / 110: 9 CIE units
+    _AXIS = (0.985, 0.174)  # red: 10 degrees in the (a*, b*) plane
+    _OUTSIDE, _INSIDE = 0.42, 0.71  # cosine of the distance from it: 65 degrees away is not red, 45 degrees fully
+
+    def call(self, ab, sure):
+        chroma = ops.sqrt(ops.sum(ops.square(ab), axis=-1, keepdims=True) + 1e-6)
+        cosine = (self._AXIS[0] * ab[..., :1] + self._AXIS[1] * ab[..., 1:]) / chroma
+        red = ops.clip((cosine - self._OUTSIDE) / (self._INSIDE - self._OUTSIDE), 0.0, 1.0)
+        limit = ops.maximum(sure, 0.0) + self.TOLERANCE
+        return ab * (1.0 - red * ops.relu(1.0 - limit / chroma))
+
+    def compute_output_shape(self, ab_shape, sure_shape):
+        return ab_shape
+
+
+@keras.saving.register_keras_serializable(package="colorization")
 class DotProductAttention(layers.Layer):
     """Lets every position look at every other, whatever their number.
 

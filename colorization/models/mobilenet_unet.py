@@ -14,6 +14,9 @@ channels, upsample 2x, join the encoder's features of that resolution and the hi
 agree. (4) Chroma is predicted at half resolution and upsampled bilinearly: the eye resolves colour less finely than
 lightness, and the last full-resolution stage would cost as much as all others.
 
+A restrained generator has a side branch that reads the decoder and says, for each cell of 8 x 8 pixels, how far from
+grey its colour is sure to be. Red beyond that is held back: what a network paints where it cannot guess is red.
+
 Fully convolutional. H, W of any size >= 1: sizes that 32 does not divide are stretched to the next multiple inside,
 and the chroma comes back at H, W.
 
@@ -25,11 +28,20 @@ import keras
 from keras import layers
 
 from colorization.models.encoder import build_folded_encoder, build_mobilenet_encoder
-from colorization.models.layers import PoolHints, ResizeLike, ResizeToMultiple, attention_block, modulate
+from colorization.models.layers import (
+    PoolHints,
+    ResizeLike,
+    ResizeToMultiple,
+    RestrainRed,
+    attention_block,
+    modulate,
+)
 
 # Channels of the decoder at strides 16, 8, 4, 2. What enters a stage from below and from the encoder is projected to
 # as many each, so that every stage costs the same: 75 million multiplications for a 128 px photo.
 DECODER_FILTERS = (256, 128, 64, 32)
+RESTRAINT = "restraint"  # the names of its layers begin with that
+_RESTRAINT_FILTERS = 96
 
 
 def build_mobilenet_unet(
@@ -40,6 +52,7 @@ def build_mobilenet_unet(
     frozen_until: int = 5,
     decoder_filters: tuple[int, ...] = DECODER_FILTERS,
     folded: bool = False,
+    restrained: bool = False,
 ) -> keras.Model:
     """Builds the U-Net generator.
 
@@ -50,6 +63,7 @@ def build_mobilenet_unet(
       frozen_until: with pretrained weights, encoder blocks up to this one stay fixed (0..12).
       decoder_filters: channels of the decoder at strides 16, 8, 4 and 2.
       folded: build the structure of a pretrained encoder without weights, to restore a checkpoint into.
+      restrained: hold back reds that are not sure; untrained, it holds back all.
 
     Returns:
       keras.Model with inputs [l, z, hints] and output ab.
@@ -70,6 +84,7 @@ def build_mobilenet_unet(
 
     x = _conv(x, decoder_filters[0], 1, "bottleneck")  # (B, H/32, W/32, 256)
     x = modulate(x, z, "mood")
+    features = []
     for stage, (skip, filters) in enumerate(zip(reversed(skips), decoder_filters, strict=True)):
         stride = 2 ** (4 - stage)  # of its output
         name = f"decoder_{stride}"
@@ -84,10 +99,46 @@ def build_mobilenet_unet(
             x = modulate(x, z, "mood_16")
             for index in range(2):
                 x = attention_block(x, f"attention_{index}")
+        features.append(x)
 
     half = layers.Conv2D(2, 3, padding="same", kernel_initializer="zeros", dtype="float32", name="half_ab")(x)
+    if restrained:
+        sure = layers.UpSampling2D(4, interpolation="bilinear", dtype="float32", name=f"{RESTRAINT}_upsampled")(
+            _sure_chroma(features, half)
+        )
+        half = RestrainRed(dtype="float32", name=f"{RESTRAINT}_red")(half, sure)
     ab = ResizeLike(dtype="float32", name="ab")(half, reference=l)
     return keras.Model([l, z, hints], ab, name="mobilenet_unet")
+
+
+def _sure_chroma(features, half_ab):
+    """How far from grey the colours are sure to be: float32 (B, H/8, W/8, 1), of ab / 110.
+
+    Args:
+      features: of the decoder, at strides 16, 8, 4 and 2.
+      half_ab: its chroma (B, H/2, W/2, 2).
+    """
+
+    def project(x, name):
+        return layers.Conv2D(_RESTRAINT_FILTERS, 1, name=f"{RESTRAINT}_{name}")(x)
+
+    coarse, middle, fine, _ = features
+    parts = [middle, layers.AveragePooling2D(2, name=f"{RESTRAINT}_pooled_4")(fine)]
+    cell_ab = layers.AveragePooling2D(4, name=f"{RESTRAINT}_pooled_ab")(half_ab)
+    parts.append(layers.Rescaling(5.0, name=f"{RESTRAINT}_scaled_ab")(cell_ab))  # as large as features are
+    whole = layers.GlobalAveragePooling2D(keepdims=True, name=f"{RESTRAINT}_pooled_all")(coarse)
+    x = layers.Add(name=f"{RESTRAINT}_added")(
+        [
+            layers.UpSampling2D(2, interpolation="bilinear", dtype="float32", name=f"{RESTRAINT}_upsampled_16")(
+                project(coarse, "16")
+            ),
+            project(layers.Concatenate(name=f"{RESTRAINT}_joined")(parts), "8"),
+            project(whole, "all"),
+        ]
+    )
+    x = layers.ReLU(name=f"{RESTRAINT}_relu")(x)
+    x = _conv(x, _RESTRAINT_FILTERS, 3, f"{RESTRAINT}_conv")
+    return layers.Conv2D(1, 1, kernel_initializer="zeros", dtype="float32", name=f"{RESTRAINT}_sure")(x)
 
 
 def _hint_features(hints, stride: int, filters: int, name: str):

@@ -206,7 +206,8 @@ def _load_from_jax_run(run_dir: Path, networks: dict[str, keras.Model]) -> None:
 def build_generator_like(flags: dict[str, Any]) -> keras.Model:
     """Builds the generator that a run's flags describe, with random weights."""
     if flags["generator"] == "mobilenet_unet" and flags["pretrained_encoder"]:
-        return models.build_mobilenet_unet(z_dim=flags["z_dim"], folded=True)
+        restrained = flags.get("restraint_quantile", 0.0) > 0  # which older runs did not know
+        return models.build_mobilenet_unet(z_dim=flags["z_dim"], folded=True, restrained=restrained)
     return models.build_generator(flags["generator"], z_dim=flags["z_dim"])
 
 

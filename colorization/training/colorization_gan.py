@@ -19,6 +19,7 @@ import keras
 import tensorflow as tf
 
 from colorization import color
+from colorization.models.mobilenet_unet import RESTRAINT
 from colorization.training import batch_roles, hint_sampling, losses, metrics, replicas
 from colorization.training.objective import FEATURES, LossWeights, Objective
 from colorization.training.replicated_model import ReplicatedModel
@@ -74,13 +75,17 @@ class ColorizationGAN(ReplicatedModel):
         self.ema_decay, self.clip_norm, self.noise_seed = ema_decay, clip_norm, seed
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         self.num_bad_steps_in_row = tf.Variable(0, dtype=tf.int64, trainable=False, name="num_bad_steps_in_row")
-        self.painter, self.classifier = generator, None
+        self.classifier = None
         if loss_weights.classification:
-            features = generator.get_layer(FEATURES).output
-            self.painter = keras.Model(generator.inputs, [generator.output, features], name="painter")
             self.classifier = keras.layers.Dense(losses.NUM_AB_CLASSES, name="classifier")
-            self.classifier.build(features.shape)
+            self.classifier.build(generator.get_layer(FEATURES).output.shape)
         self.objective = Objective(loss_weights, classifier=self.classifier, encoder=perceptual_encoder)
+        seen = [generator.get_layer(name).output for name in self.objective.layer_names()]
+        self.painter = keras.Model(generator.inputs, [generator.output, *seen], name="painter") if seen else generator
+        if loss_weights.restraint_quantile:
+            noise_encoder.trainable = False
+            for layer in generator.layers:
+                layer.trainable = layer.name.startswith(RESTRAINT)
         names = ["loss", *self.objective.loss_names(), "kl_loss", "gradient_norm"]
         names += ["adversarial_loss", "discriminator_loss"] if discriminator is not None else []
         self.train_means = {name: keras.metrics.Mean(name=name) for name in names}
@@ -176,10 +181,9 @@ class ColorizationGAN(ReplicatedModel):
         """
         with tf.GradientTape() as tape:
             z, kl = self.sample_noise(l, real_ab)
-            painted = self.painter([l, z, hints], training=True)
-            fake_ab, features = painted if self.classifier is not None else (painted, None)
+            fake_ab, *seen = tf.nest.flatten(self.painter([l, z, hints], training=True))
             fake_ab = tf.cast(fake_ab, tf.float32)
-            values, loss = self.objective.compute(l, real_ab, fake_ab, features, self.assign_roles(l))
+            values, loss = self.objective.compute(l, real_ab, fake_ab, seen, self.assign_roles(l))
             values["kl_loss"] = kl
             loss += self.loss_weights.kl * kl
             if self.discriminator is not None:

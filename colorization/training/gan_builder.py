@@ -23,6 +23,10 @@ def build_gan(flags: dict[str, Any]) -> ColorizationGAN:
       ValueError: if weights to start from can't be used.
     """
     adversarial = flags["adversarial_weight"] > 0
+    if flags["restraint_quantile"] and not (flags["pretrained_encoder"] and flags["init_model_dir"]):
+        raise ValueError("--restraint_quantile: restraint is taught to a model, which --init_model_dir names")
+    if flags["restraint_quantile"] and adversarial:
+        raise ValueError("--restraint_quantile: the restraint has a loss of its own, and takes no --adversarial_weight")
     perceptual_encoder = None
     if flags["perceptual_weight"]:
         perceptual_encoder = build_mobilenet_encoder(flags["perceptual_encoder_weights"], frozen_until=12)
@@ -43,6 +47,7 @@ def build_gan(flags: dict[str, Any]) -> ColorizationGAN:
             colorfulness_margin=flags["colorfulness_margin"],
             ciede2000=flags["ciede2000_weight"],
             overshoot=flags["overshoot_weight"],
+            restraint_quantile=flags["restraint_quantile"],
         ),
         noise_fraction=flags["noise_fraction"],
         hint_fraction=flags["hint_fraction"],
@@ -70,6 +75,7 @@ def _build_generator(flags: dict[str, Any]) -> keras.Model:
         encoder_weights=None if folded else flags["encoder_weights"],
         frozen_until=flags["frozen_until"],
         folded=folded,
+        restrained=flags["restraint_quantile"] > 0,
     )
 
 

@@ -15,6 +15,7 @@ OVERSHOOT_MARGIN = 15.0  # CIE ab units that colours may be farther out than the
 OVERSHOOT_SCALE = 20.0  # CIE ab units beyond it that cost 1
 OVERSHOOT_CELL = 8  # pixels: side of the squares whose mean colours are compared
 CIEDE2000_SMOOTHING = 0.5  # L* by which the colours that `ciede2000_loss` compares differ at least
+RESTRAINT_MIN_CHROMA = 6.0  # CIE ab units: what is painted paler is not worth restraint
 AB_CLASS_SIZE = 10.0  # CIE ab units: side of the squares of the ab plane that are classes of colour
 _CLASSES_A_SIDE = 22
 NUM_AB_CLASSES = _CLASSES_A_SIDE**2
@@ -211,6 +212,36 @@ def overshoot_loss(real_ab: tf.Tensor, fake_ab: tf.Tensor) -> tf.Tensor:
     overshoot = chroma - tf.reduce_sum(real * fake, axis=-1) / chroma
     excess = tf.nn.relu(overshoot - OVERSHOOT_MARGIN) / OVERSHOOT_SCALE
     return replicas.share_of_mean(tf.square(excess))
+
+
+def restraint_loss(real_ab: tf.Tensor, painted_ab: tf.Tensor, sure: tf.Tensor, *, quantile: float) -> tf.Tensor:
+    """Quantile loss of how far out the true colours are in the direction of the painted ones.
+
+    In a share `quantile` of the places, weighted as below, the truth is less far out than `sure` says. Places that
+    are painted nearly grey don't count, and others the more, the redder and the more vivid they are painted.
+
+    Args:
+      real_ab: float32 (B, H, W, 2) in [-1, 1].
+      painted_ab: float32 (B, H/2, W/2, 2), before anything is held back.
+      sure: float32 (B, h, w, 1), h and w parts of H/2 and W/2; the same units.
+      quantile: in (0, 1).
+
+    Returns:
+      Scalar, 0 for a perfect prophecy.
+
+    Paper: regression quantiles, Koenker and Bassett 1978.
+    """
+    real, painted = (
+        tf.nn.avg_pool2d(ab, ab.shape[1] // sure.shape[1], ab.shape[1] // sure.shape[1], "VALID")
+        for ab in (real_ab, painted_ab)
+    )
+    chroma = tf.norm(painted, axis=-1, keepdims=True)
+    direction = painted / tf.maximum(chroma, 1e-6)
+    error = tf.reduce_sum(real * direction, axis=-1, keepdims=True) - sure
+    red = tf.maximum(direction[..., :1], 0.0) + 0.1
+    weight = tf.where(chroma > RESTRAINT_MIN_CHROMA / color.AB_SCALE, red * tf.minimum(5.0 * chroma, 1.0), 0.0)
+    weight /= tf.maximum(replicas.global_mean(weight), 1e-6)
+    return replicas.share_of_mean(weight * tf.maximum(quantile * error, (quantile - 1.0) * error))
 
 
 def hinge_discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:

@@ -1,6 +1,7 @@
 """What the generator is asked to do: the sum of losses, each with its weight."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -25,6 +26,8 @@ class LossWeights:
       colorfulness_margin: no weight, but the difference in mean colorfulness that costs nothing.
       ciede2000: of the CIEDE2000 loss.
       overshoot: of the overshoot loss.
+      restraint_quantile: no weight, but what the restraint learns, see `losses.restraint_loss`; then all else stays as
+        it is, and this is the only loss.
     """
 
     chroma_kind: str = "huber"
@@ -37,6 +40,7 @@ class LossWeights:
     colorfulness_margin: float = 0.0
     ciede2000: float = 0.0
     overshoot: float = 0.0
+    restraint_quantile: float = 0.0
 
 
 FEATURES = "decoder_8"  # layer of the generator whose features the classification reads
@@ -75,7 +79,7 @@ class Objective:
         )
 
     def compute(
-        self, l: tf.Tensor, real_ab: tf.Tensor, fake_ab: tf.Tensor, features: tf.Tensor | None, roles: Roles
+        self, l: tf.Tensor, real_ab: tf.Tensor, fake_ab: tf.Tensor, seen: Sequence[tf.Tensor], roles: Roles
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """Computes each loss and their weighted sum.
 
@@ -86,17 +90,21 @@ class Objective:
           l: float32 (B, H, W, 1).
           real_ab: float32 (B, H, W, 2).
           fake_ab: float32 (B, H, W, 2).
-          features: the generator's at layer FEATURES, or None.
+          seen: what the generator's layers of `layer_names` make.
           roles: of the photos; the colorfulness counts of the automatic ones.
 
         Returns:
           Dict of scalars by name; scalar sum. On several replicas, each's share.
         """
         weights = self.weights
+        if weights.restraint_quantile:
+            painted_ab, sure = seen
+            loss = losses.restraint_loss(real_ab, painted_ab, sure, quantile=weights.restraint_quantile)
+            return {"restraint_loss": loss}, loss
         values = {"chroma_loss": self.chroma_loss(l, real_ab, fake_ab)}
         total = values["chroma_loss"]
         if weights.classification:
-            logits = self.classifier(features)
+            logits = self.classifier(seen[0])
             values["classification_loss"] = losses.classification_loss(
                 real_ab, logits, saturation_weight=weights.saturation
             )
@@ -121,8 +129,16 @@ class Objective:
             total += weights.overshoot * values["overshoot_loss"]
         return values, total
 
+    def layer_names(self) -> list[str]:
+        """Names of the generator's layers whose outputs `compute` needs beside its result."""
+        if self.weights.restraint_quantile:
+            return ["half_ab", "restraint_sure"]
+        return [FEATURES] if self.weights.classification else []
+
     def loss_names(self) -> list[str]:
         """Names of the losses that `compute` returns."""
+        if self.weights.restraint_quantile:
+            return ["restraint_loss"]
         names = ("classification", "perceptual", "colorfulness", "ciede2000", "overshoot")
         extra = [name for name in names if getattr(self.weights, name)]
         return ["chroma_loss", *(f"{name}_loss" for name in extra)]

@@ -10,6 +10,7 @@ from colorization.models.layers import (
     PoolHints,
     ResizeLike,
     ResizeToMultiple,
+    RestrainRed,
     attention_block,
     modulate,
 )
@@ -78,3 +79,29 @@ def test_an_untrained_attention_block_changes_nothing_and_takes_any_size():
     for shape in ((1, 4, 4, 8), (2, 3, 7, 8)):
         features = tf.random.stateless_normal(shape, (3, 4))
         np.testing.assert_array_equal(model(features), features)
+
+
+def at_hue(degrees: float, chroma: float) -> tf.Tensor:
+    """One pixel of a colour, as `ab` (1, 1, 1, 2)."""
+    return tf.constant([[[[chroma * np.cos(np.radians(degrees)), chroma * np.sin(np.radians(degrees))]]]], tf.float32)
+
+
+@pytest.mark.parametrize("hue", [-30.0, 10.0, 50.0])
+def test_red_is_held_back_to_what_is_sure_and_a_tolerance(hue):
+    restrain, limit = RestrainRed(), 0.1 + RestrainRed.TOLERANCE
+    np.testing.assert_allclose(restrain(at_hue(hue, 0.6), tf.fill((1, 1, 1, 1), 0.1)), at_hue(hue, limit), atol=1e-5)
+    np.testing.assert_allclose(restrain(at_hue(hue, 0.17), tf.fill((1, 1, 1, 1), 0.1)), at_hue(hue, 0.17), atol=1e-6)
+    unsure = restrain(at_hue(hue, 0.6), tf.fill((1, 1, 1, 1), -2.0))
+    np.testing.assert_allclose(unsure, at_hue(hue, RestrainRed.TOLERANCE), atol=1e-5)
+
+
+@pytest.mark.parametrize("hue", [80.0, 130.0, -80.0, -110.0])
+def test_other_colours_and_grey_are_left_as_they_are(hue):
+    sure = tf.zeros((1, 1, 1, 1))
+    np.testing.assert_array_equal(RestrainRed()(at_hue(hue, 0.6), sure), at_hue(hue, 0.6))
+    np.testing.assert_array_equal(RestrainRed()(at_hue(hue, 0.0), sure), np.zeros((1, 1, 1, 2)))
+
+
+def test_between_red_and_its_neighbours_restraint_fades():
+    chroma = [float(tf.norm(RestrainRed()(at_hue(hue, 0.6), tf.zeros((1, 1, 1, 1))))) for hue in (60.0, 65.0, 72.0)]
+    assert RestrainRed.TOLERANCE < chroma[0] < chroma[1] < chroma[2] < 0.6

@@ -34,6 +34,39 @@ def test_shipped_size_stays_below_six_million_parameters():
     assert build_mobilenet_unet(folded=True).count_params() == 5_323_778
 
 
+def test_restraint_is_a_branch_that_touches_nothing_but_red():
+    plain, restrained = build_mobilenet_unet(**TINY), build_mobilenet_unet(**TINY, restrained=True)
+    randomize_output(plain, "half_ab")
+    own = {variable.path: variable for variable in restrained.variables}
+    for variable in plain.variables:
+        own.pop(variable.path).assign(variable)
+    assert own and all(path.startswith("restraint_") for path in own)
+    inputs = [
+        tf.random.stateless_uniform((1, 96, 64, 1), (0, 1), -1.0, 1.0),
+        tf.zeros((1, 3)),
+        tf.zeros((1, 96, 64, 3)),
+    ]
+    half = keras.Model(plain.inputs, plain.get_layer("half_ab").output)(inputs).numpy()
+    shift = np.float32([0.5, 0.0]) - half.mean(axis=(0, 1, 2))  # so that all of it is red
+    for generator in (plain, restrained):
+        generator.get_layer("half_ab").bias.assign_add(shift)
+    bias = restrained.get_layer("restraint_sure").bias
+    assert np.linalg.norm(restrained(inputs), axis=-1).max() <= 0.08 + 1e-3
+    bias.assign([9.0])
+    np.testing.assert_allclose(restrained(inputs), plain(inputs), atol=1e-6)
+    bias.assign([0.0])
+    for generator in (plain, restrained):
+        generator.get_layer("half_ab").bias.assign_add([-1.0, 0.0])  # green
+    np.testing.assert_allclose(restrained(inputs), plain(inputs), atol=1e-6)
+
+
+def test_restrained_is_a_generator():
+    generator = build_mobilenet_unet(**TINY, restrained=True)
+    for name in ("half_ab", "decoder_2_hint_conv", "restraint_sure"):
+        randomize_output(generator, name)
+    assert_is_generator(generator, z_dim=3)
+
+
 def test_output_is_float32_under_mixed_precision():
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:

@@ -23,6 +23,7 @@ FLAGS = {
     "colorfulness_weight": 0.3,
     "colorfulness_margin": 4.0,
     "overshoot_weight": 0.25,
+    "restraint_quantile": 0.0,
     "noise_fraction": 0.2,
     "hint_fraction": 0.4,
     "recoloured_fraction": 0.5,
@@ -71,3 +72,21 @@ def test_weights_that_are_not_there_are_named():
     flags = FLAGS | {"generator": "mobilenet_unet", "pretrained_encoder": True, "encoder_weights": "gone.weights.h5"}
     with pytest.raises(ValueError, match="gone.weights.h5"):
         gan_builder.build_gan(flags)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"init_model_dir": None}, "--init_model_dir"), ({"adversarial_weight": 0.1}, "no --adversarial_weight")],
+)
+def test_restraint_needs_a_model_and_no_discriminator(changes, message):
+    own = {"pretrained_encoder": True, "init_model_dir": "models", "restraint_quantile": 0.3}
+    with pytest.raises(ValueError, match=message):
+        gan_builder.build_gan(FLAGS | own | changes)
+
+
+def test_only_the_restraint_is_trained():
+    own = {"generator": "mobilenet_unet", "pretrained_encoder": True, "init_model_dir": "models"}
+    gan = gan_builder.build_gan(FLAGS | own | {"restraint_quantile": 0.3})
+    names = [variable.path for variable in gan.decoder_variables]
+    assert names and all(name.startswith("restraint_") for name in names)
+    assert gan.encoder_variables == [] and gan.loss_weights.restraint_quantile == 0.3

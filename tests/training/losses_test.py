@@ -174,3 +174,24 @@ def test_kl_of_the_prior_is_zero_and_of_others_known():
     # KL(N(m, s^2) || N(0, 1)) = (s^2 + m^2 - 1) / 2 - ln s, per dimension.
     loss = losses.kl_loss(tf.fill((3, 4), 2.0), tf.fill((3, 4), math.log(9.0)))
     assert float(loss) == pytest.approx(4 * ((9 + 4 - 1) / 2 - math.log(3.0)), rel=1e-5)
+
+
+def test_restraint_loss_is_smallest_at_the_quantile_of_the_true_colours():
+    true = tf.reshape(tf.range(0.0, 0.5, 0.05), (1, 1, 10, 1)) * tf.ones((1, 4, 1, 1))  # 0, 0.05, ... as far out as red
+    real = tf.repeat(tf.repeat(true, 4, axis=2), 4, axis=1) * tf.constant([1.0, 0.0])
+    painted = tf.fill((1, 8, 20, 2), 0.5) * tf.constant([1.0, 0.0])
+
+    def loss(sure: float) -> float:
+        return float(losses.restraint_loss(real, painted, tf.fill((1, 4, 10, 1), float(sure)), quantile=0.3))
+
+    assert min(np.arange(0.0, 0.5, 0.025), key=loss) == pytest.approx(0.125, abs=0.026)  # 3 of 10 lie below
+    assert loss(0.125) == pytest.approx(np.mean([(0.3 - (t < 0.125)) * (t - 0.125) for t in np.arange(0, 0.5, 0.05)]))
+
+
+def test_restraint_loss_looks_in_the_direction_of_the_painted_colour_and_not_at_grey():
+    real = tf.fill((1, 16, 16, 2), 0.4) * tf.constant([0.0, 1.0])
+    sure = tf.zeros((1, 4, 4, 1))
+    red, orange = (tf.fill((1, 8, 8, 2), 0.5) * tf.constant(ab) for ab in ([1.0, 0.0], [0.6, 0.8]))
+    assert float(losses.restraint_loss(real, red, sure, quantile=0.3)) == 0.0
+    assert float(losses.restraint_loss(real, orange, sure, quantile=0.3)) == pytest.approx(0.3 * 0.8 * 0.4, rel=1e-5)
+    assert float(losses.restraint_loss(real, 0.01 * orange, sure, quantile=0.3)) == 0.0

@@ -32,7 +32,7 @@ def means_of_squares(x: tf.Tensor) -> tf.Tensor:
 
 def test_only_weighted_losses_are_computed():
     l, ab = make_photos()
-    values, total = Objective(LossWeights(), classifier=None, encoder=None).compute(l, ab, 0.5 * ab, None, roles(4))
+    values, total = Objective(LossWeights(), classifier=None, encoder=None).compute(l, ab, 0.5 * ab, [], roles(4))
     assert set(values) == {"chroma_loss"}
     assert float(total) == float(losses.chroma_loss(ab, 0.5 * ab, saturation_weight=3.0))
 
@@ -52,7 +52,7 @@ def test_the_sum_is_weighted():
     objective = Objective(weights, classifier=classifier, encoder=encoder)
     l, ab = make_photos()
     features = tf.random.stateless_normal((4, 4, 4, 6), (1, 2))
-    values, total = objective.compute(l, ab, 0.5 * ab, features, roles(3))
+    values, total = objective.compute(l, ab, 0.5 * ab, [features], roles(3))
     assert list(values) == objective.loss_names()
     real_rgb, fake_rgb = color.l_ab_to_rgb(l, ab), color.l_ab_to_rgb(l, 0.5 * ab)
     half_l, half_ab = means_of_squares(l), means_of_squares(ab)
@@ -74,7 +74,7 @@ def test_the_sum_is_weighted():
 def test_log_rgb_is_measured_in_rgb():
     objective = Objective(LossWeights(chroma_kind="log_rgb", saturation=0.0), classifier=None, encoder=None)
     l, ab = make_photos()
-    values, total = objective.compute(l, ab, 0.5 * ab, None, roles(4))
+    values, total = objective.compute(l, ab, 0.5 * ab, [], roles(4))
     l, ab = means_of_squares(l), means_of_squares(ab)
     expected = losses.rgb_loss(color.l_ab_to_rgb(l, ab), color.l_ab_to_rgb(l, 0.5 * ab))
     assert float(total) == float(values["chroma_loss"]) == pytest.approx(float(expected), rel=1e-6) and expected > 0.0
@@ -91,7 +91,7 @@ def test_gradients_reach_the_result_and_are_finite():
     l, ab = make_photos()
     fake = tf.Variable(tf.zeros_like(ab))
     with tf.GradientTape() as tape:
-        _, total = objective.compute(l, ab, fake, None, roles(4))
+        _, total = objective.compute(l, ab, fake, [], roles(4))
     gradient = tape.gradient(total, fake).numpy()
     assert np.isfinite(gradient).all() and (gradient != 0).any()
 
@@ -100,3 +100,13 @@ def test_gradients_reach_the_result_and_are_finite():
 def test_a_loss_without_its_network_is_refused(weights):
     with pytest.raises(ValueError, match="needs"):
         Objective(weights, classifier=None, encoder=None)
+
+
+def test_restraint_is_the_only_loss_where_it_is_taught():
+    objective = Objective(LossWeights(restraint_quantile=0.3, ciede2000=1.0), classifier=None, encoder=None)
+    l, ab = make_photos()
+    painted, sure = 2.0 * means_of_squares(ab), tf.fill((4, 4, 4, 1), 0.1)
+    values, total = objective.compute(l, ab, 0.5 * ab, [painted, sure], roles(4))
+    assert objective.layer_names() == ["half_ab", "restraint_sure"]
+    assert list(values) == objective.loss_names() == ["restraint_loss"]
+    assert float(total) == float(losses.restraint_loss(ab, painted, sure, quantile=0.3))

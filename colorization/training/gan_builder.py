@@ -24,7 +24,7 @@ def build_gan(flags: dict[str, Any]) -> ColorizationGAN:
     """
     adversarial = flags["adversarial_weight"] > 0
     if flags["restraint_quantile"] and not (flags["pretrained_encoder"] and flags["init_model_dir"]):
-        raise ValueError("--restraint_quantile: restraint is taught to a model, which --init_model_dir names")
+        raise ValueError("--restraint_quantile: restraint is taught to a mobilenet_unet, which --init_model_dir names")
     if flags["restraint_quantile"] and adversarial:
         raise ValueError("--restraint_quantile: the restraint has a loss of its own, and takes no --adversarial_weight")
     perceptual_encoder = None

@@ -90,8 +90,8 @@ _OVERSHOOT_WEIGHT = flags.DEFINE_float(
 _RESTRAINT_QUANTILE = flags.DEFINE_float(
     "restraint_quantile",
     0.0,
-    "If not 0, teach the model of --init_model_dir which reds are sure, and nothing else: it holds back those that so "
-    "large a share of the true colours falls short of. More is bolder.",
+    "If not 0, teach the model of --init_model_dir, without changing anything else, which reds are sure, and hold back "
+    "the others. Of the true colours, this share is paler than what counts as sure: more is bolder.",
     0.0,
     0.9,
 )

@@ -83,8 +83,8 @@ class PoolHints(layers.Layer):
 class RestrainRed(layers.Layer):
     """Makes reds as pale as is sure, and leaves all other colours as they are.
 
-    Inputs: `ab` (B, H, W, 2); `sure` (B, H, W, 1), how far from grey the colour is sure to be. Output: `ab`, in which
-    red is at most TOLERANCE farther out than that.
+    Inputs: `ab` (B, H, W, 2); `sure` (B, H, W, 1), how far from grey the colour is sure to be, 0 if that is negative.
+    Output: `ab`, in which red is at most TOLERANCE farther from grey than that.
     """
 
     TOLERANCE = 0.08  # of ab / 110: 9 CIE units

@@ -23,6 +23,7 @@ from colorization.training.colorization_gan import ColorizationGAN
 CONFIG_NAME = "config.json"
 # What TensorFlow raises for a checkpoint that is damaged or of other networks.
 RESTORE_ERRORS = (AssertionError, ValueError, IndexError, tf.errors.OpError)
+_RESTRAINT_UNKNOWN = {"restraint_quantile": 0.0}  # what the flags of runs lack that are older than restraint
 LIBRARIES = ("tensorflow", "keras", "numpy", "pillow", "tensorflow-io", "tensorflow-datasets", "absl-py")
 
 
@@ -91,12 +92,10 @@ def write_config(run_dir: Path, flags: dict[str, Any], *, is_chief: bool = True)
     """
     path = run_dir / CONFIG_NAME
     if path.exists():
-        old = read_config(run_dir)["flags"]
-        for name in ("generator", "z_dim", "pretrained_encoder"):
-            if old.get(name) != flags.get(name):
-                raise CheckpointError(
-                    f"{path}: this run was started with {name}={old.get(name)}, not {flags.get(name)}"
-                )
+        old, new = (_RESTRAINT_UNKNOWN | known for known in (read_config(run_dir)["flags"], flags))
+        for name in ("generator", "z_dim", "pretrained_encoder", "restraint_quantile"):
+            if old.get(name) != new.get(name):
+                raise CheckpointError(f"{path}: this run was started with {name}={old.get(name)}, not {new.get(name)}")
         return
     if not is_chief:
         return
@@ -206,7 +205,7 @@ def _load_from_jax_run(run_dir: Path, networks: dict[str, keras.Model]) -> None:
 def build_generator_like(flags: dict[str, Any]) -> keras.Model:
     """Builds the generator that a run's flags describe, with random weights."""
     if flags["generator"] == "mobilenet_unet" and flags["pretrained_encoder"]:
-        restrained = flags.get("restraint_quantile", 0.0) > 0  # which older runs did not know
+        restrained = (_RESTRAINT_UNKNOWN | flags)["restraint_quantile"] > 0
         return models.build_mobilenet_unet(z_dim=flags["z_dim"], folded=True, restrained=restrained)
     return models.build_generator(flags["generator"], z_dim=flags["z_dim"])
 

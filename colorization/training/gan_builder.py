@@ -20,13 +20,10 @@ def build_gan(flags: dict[str, Any]) -> ColorizationGAN:
       flags: values by name, as `config.json` holds them.
 
     Raises:
-      ValueError: if weights to start from can't be used.
+      ValueError: if weights to start from can't be used, or flags don't go together.
     """
     adversarial = flags["adversarial_weight"] > 0
-    if flags["restraint_quantile"] and not (flags["pretrained_encoder"] and flags["init_model_dir"]):
-        raise ValueError("--restraint_quantile: restraint is taught to a mobilenet_unet, which --init_model_dir names")
-    if flags["restraint_quantile"] and adversarial:
-        raise ValueError("--restraint_quantile: the restraint has a loss of its own, and takes no --adversarial_weight")
+    _check(flags)
     perceptual_encoder = None
     if flags["perceptual_weight"]:
         perceptual_encoder = build_mobilenet_encoder(flags["perceptual_encoder_weights"], frozen_until=12)
@@ -64,6 +61,19 @@ def build_gan(flags: dict[str, Any]) -> ColorizationGAN:
         jit_compile=flags["jit_compile"],
     )
     return gan
+
+
+def _check(flags: dict[str, Any]) -> None:
+    """Raises ValueError for flags that don't go together."""
+    for name in ("restraint_quantile", "classification_weight"):
+        if flags[name] and flags["image_size"] % 32:
+            raise ValueError(f"--image_size={flags['image_size']}: with --{name} it must be a multiple of 32")
+    if not flags["restraint_quantile"]:
+        return
+    if not (flags["pretrained_encoder"] and flags["init_model_dir"]):
+        raise ValueError("--restraint_quantile: restraint is taught to a mobilenet_unet, which --init_model_dir names")
+    if flags["adversarial_weight"]:
+        raise ValueError("--restraint_quantile: the restraint has a loss of its own, and takes no --adversarial_weight")
 
 
 def _build_generator(flags: dict[str, Any]) -> keras.Model:

@@ -75,6 +75,9 @@ def test_config_records_flags_versions_and_commit_once(tmp_path):
     assert set(config) == {"flags", "versions", "python", "git_commit"}
     with pytest.raises(checkpoints.CheckpointError, match="z_dim=2, not 3"):
         checkpoints.write_config(tmp_path, FLAGS | {"z_dim": 3})
+    checkpoints.write_config(tmp_path, FLAGS | {"restraint_quantile": 0.0})  # as if a newer version went on
+    with pytest.raises(checkpoints.CheckpointError, match="restraint_quantile=0.0, not 0.3"):
+        checkpoints.write_config(tmp_path, FLAGS | {"restraint_quantile": 0.3})
 
 
 @pytest.mark.parametrize(

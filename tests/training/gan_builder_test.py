@@ -30,6 +30,7 @@ FLAGS = {
     "ema_decay": 0.9,
     "clip_norm": 7.0,
     "seed": 11,
+    "image_size": 100,
     "max_steps": 100,
     "learning_rate": 0.1,
     "encoder_rate_factor": 0.5,
@@ -76,16 +77,21 @@ def test_weights_that_are_not_there_are_named():
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"init_model_dir": None}, "--init_model_dir"), ({"adversarial_weight": 0.1}, "no --adversarial_weight")],
+    [
+        ({"init_model_dir": None}, "--init_model_dir"),
+        ({"adversarial_weight": 0.1}, "no --adversarial_weight"),
+        ({"image_size": 100}, "--image_size=100: with --restraint_quantile"),
+        ({"image_size": 100, "restraint_quantile": 0.0, "classification_weight": 1.0}, "with --classification_weight"),
+    ],
 )
-def test_restraint_needs_a_model_and_no_discriminator(changes, message):
-    own = {"pretrained_encoder": True, "init_model_dir": "models", "restraint_quantile": 0.3}
+def test_flags_that_do_not_go_together_are_named(changes, message):
+    own = {"pretrained_encoder": True, "init_model_dir": "models", "restraint_quantile": 0.3, "image_size": 64}
     with pytest.raises(ValueError, match=message):
         gan_builder.build_gan(FLAGS | own | changes)
 
 
 def test_only_the_restraint_is_trained():
-    own = {"generator": "mobilenet_unet", "pretrained_encoder": True, "init_model_dir": "models"}
+    own = {"generator": "mobilenet_unet", "pretrained_encoder": True, "init_model_dir": "models", "image_size": 64}
     gan = gan_builder.build_gan(FLAGS | own | {"restraint_quantile": 0.3})
     names = [variable.path for variable in gan.decoder_variables]
     assert names and all(name.startswith("restraint_") for name in names)

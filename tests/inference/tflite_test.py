@@ -123,9 +123,11 @@ def test_the_noise_encoder_converts(source):
 def test_int8_keeps_float32_where_it_matters(unet):
     photos = [draw_photo(96, 96) for _ in range(3)]
     content = tflite.convert(unet, flavour="rgb", quantization="int8", image_size=(96, 96), calibration_photos=photos)
-    dtypes = {}
-    for kind, _, dtype in operations(content):
+    dtypes, restraint = {}, set()
+    for kind, name, dtype in operations(content):
+        restraint |= {dtype} if "/restraint_red" in name else set()
         dtypes.setdefault(kind, []).append(dtype)
+    assert restraint == {schema.TensorType.FLOAT32}
     assert set(dtypes["CONV_2D"]) == {schema.TensorType.INT8}
     first, *others = dtypes["DEPTHWISE_CONV_2D"]
     assert first == schema.TensorType.FLOAT32 and set(others) == {schema.TensorType.INT8}

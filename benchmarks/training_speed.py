@@ -136,7 +136,7 @@ def convolution_gflop(graph) -> float:
 
 def main(argv: list[str]) -> None:
     """Prints the table."""
-    cli.start_tensorflow("cpu")
+    cli.start_tensorflow("cpu", for_training=True)
     import keras
 
     peaks = {dtype: convolution_peak(dtype) for dtype in ("bfloat16", "float32")}

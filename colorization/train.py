@@ -17,6 +17,11 @@ from absl import flags
 from colorization import cli
 
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of colour photos, searched recursively.")
+_GROUP_SHARES = flags.DEFINE_list(
+    "group_shares",
+    [],
+    "Subfolder=share pairs of --data_dir: how often its photos come. Others come as often as they are many.",
+)
 _VAL_DATA_DIR = flags.DEFINE_string("val_data_dir", None, "Folder of validation photos; default: a part of --data_dir.")
 _TFDS = flags.DEFINE_string("tfds", None, "TensorFlow Datasets name instead of --data_dir, e.g. imagenette.")
 _TFDS_DATA_DIR = flags.DEFINE_string("tfds_data_dir", None, "Where TFDS keeps its data.")
@@ -130,6 +135,9 @@ def main(argv: list[str]) -> int:
         raise cli.UsageError("give one of --data_dir, --tfds and --records")
     if _INIT_RUN_DIR.value is not None and _INIT_MODEL_DIR.value is not None:
         raise cli.UsageError("give --init_run_dir or --init_model_dir, not both")
+    shares = cli.parse_shares(_GROUP_SHARES.value)
+    if shares and _DATA_DIR.value is None:
+        raise cli.UsageError("--group_shares is about subfolders of --data_dir, which is not given")
     from colorization.training.cluster import ClusterError, read_cluster
 
     try:
@@ -137,7 +145,7 @@ def main(argv: list[str]) -> int:
     except ClusterError as error:
         raise cli.UsageError(str(error)) from error
     alone = cluster.num_workers == 1 and not os.environ.get("TPU_NAME")
-    cli.start_tensorflow(_DEVICE.value, start_devices=alone)
+    cli.start_tensorflow(_DEVICE.value, start_devices=alone, for_training=True)
     from colorization.training import strategies
 
     try:
@@ -197,7 +205,8 @@ def _open_sources(run_dir: Path, layout):
     if _TFDS.value is not None:
         return training_sources.open_tfds(_TFDS.value, _TFDS_DATA_DIR.value, **settings)
     val_data_dir = None if _VAL_DATA_DIR.value is None else Path(_VAL_DATA_DIR.value)
-    return training_sources.open_folder(Path(_DATA_DIR.value), val_data_dir, seed=_SEED.value, **settings)
+    settings |= {"seed": _SEED.value, "group_shares": cli.parse_shares(_GROUP_SHARES.value)}
+    return training_sources.open_folder(Path(_DATA_DIR.value), val_data_dir, **settings)
 
 
 def _config_flags() -> dict:

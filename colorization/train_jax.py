@@ -80,7 +80,7 @@ def main(argv: list[str]) -> int:
     for name, value in (("image_size", _IMAGE_SIZE.value), ("val_image_size", _VAL_IMAGE_SIZE.value)):
         if value % 32:
             raise cli.UsageError(f"--{name}={value}: must be a multiple of 32")
-    shares = _parse_shares(_GROUP_SHARES.value)
+    shares = cli.parse_shares(_GROUP_SHARES.value)
     cli.start_jax()
     run_dir = Path(_RUN_DIR.value)
     try:
@@ -89,16 +89,6 @@ def main(argv: list[str]) -> int:
             return _train(run_dir, shares)
     except ValueError as error:
         raise cli.UsageError(str(error)) from error
-
-
-def _parse_shares(pairs: list[str]) -> dict[str, float]:
-    try:
-        shares = {name: float(share) for name, share in (pair.split("=") for pair in pairs)}
-    except ValueError as error:
-        raise cli.UsageError(f"--group_shares={','.join(pairs)}: expected pairs like flowers=0.2") from error
-    if any(not 0.0 <= share < float("inf") for share in shares.values()):
-        raise cli.UsageError(f"--group_shares={','.join(pairs)}: a share is a number of at least 0")
-    return shares
 
 
 def _train(run_dir: Path, shares: dict[str, float]) -> int:

@@ -110,6 +110,41 @@ def test_tensorflow_starts_quietly_and_on_a_device_that_exists():
     assert done.stderr == "heard\n"
 
 
+def test_onednn_is_on_for_training_unless_the_user_turns_it_off():
+    code = (
+        "import os; from colorization import cli; cli.start_tensorflow({}); print(os.getenv('TF_ENABLE_ONEDNN_OPTS'))"
+    )
+
+    def start(call: str, **changes: str) -> str:
+        environ = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"} | changes
+        command = [sys.executable, "-c", code.format(call)]
+        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environ, check=True).stdout.strip()
+
+    assert start("'cpu'") == "None"
+    assert start("'cpu', for_training=True") == "1"
+    assert start("'cpu', for_training=True", TF_ENABLE_ONEDNN_OPTS="0") == "0"
+
+
+def test_shares_are_pairs_of_a_subfolder_and_a_number():
+    assert cli.parse_shares(["dogs=0.25", "old photos=2"]) == {"dogs": 0.25, "old photos": 2.0}
+    assert cli.parse_shares([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        (["dogs"], "expected pairs like flowers=0.2"),
+        (["dogs=much"], "expected pairs like flowers=0.2"),
+        (["=1"], "each share is that of another subfolder"),
+        (["dogs=1", "dogs=2"], "each share is that of another subfolder"),
+        (["dogs=nan"], "a share is a number of at least 0"),
+    ],
+)
+def test_other_shares_are_refused(pairs, message):
+    with pytest.raises(cli.UsageError, match=f"--group_shares={','.join(pairs)}: {message}"):
+        cli.parse_shares(pairs)
+
+
 def test_tensorflow_is_set_aside_from_garbage_collection_which_goes_on():
     code = (
         "import gc; from colorization import cli; cli.start_tensorflow('cpu')\n"

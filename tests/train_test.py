@@ -99,6 +99,9 @@ def test_sigterm_saves_and_exits_0(photos, tmp_path):
         (["--run_dir=RUN", "--data_dir=PHOTOS", "--encoder_weights=gone.weights.h5"], "gone.weights.h5"),
         (["--run_dir=RUN", "--data_dir=PHOTOS", "--init_run_dir=no_such_run", *TINY], "no_such_run"),
         (["--run_dir=x", "--batch_size=0"], "batch_size"),
+        (["--run_dir=x", "--tfds=y", "--group_shares=dogs=1"], "--group_shares is about subfolders of --data_dir"),
+        (["--run_dir=x", "--data_dir=x", "--group_shares=dogs=nan"], "--group_shares=dogs=nan: a share is a number"),
+        (["--run_dir=RUN", "--data_dir=PHOTOS", "--group_shares=dogs=1"], "PHOTOS/dogs: has a share, but no photos"),
         (["--learning_rat=1"], "learning_rat"),
     ],
 )

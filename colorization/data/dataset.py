@@ -10,13 +10,14 @@ import tensorflow as tf
 
 from colorization import color
 from colorization.data import augment
+from colorization.data.sources import PhotoGroup
 
 # XLA fuses the many small steps of the conversion: 2.3 times as fast on a CPU.
 _rgb_to_l_ab = tf.function(color.rgb_to_l_ab, jit_compile=True)
 
 
 def make_train_dataset(
-    photos: tf.data.Dataset,
+    photos: tf.data.Dataset | Sequence[PhotoGroup],
     *,
     image_size: int,
     batch_size: int,
@@ -35,7 +36,8 @@ def make_train_dataset(
     resumes with `first_step=n` sees what the uninterrupted run would have seen.
 
     Args:
-      photos: `rgb` uint8 (H, W, 3), any sizes.
+      photos: `rgb` uint8 (H, W, 3), any sizes; or groups of them: each photo is then of one drawn by its share, and
+        in each the photos take turns.
       image_size: side of the square crops in pixels.
       batch_size: photos per batch.
       seed: of order and augmentation.
@@ -50,9 +52,22 @@ def make_train_dataset(
     Returns:
       Dataset of (l, ab): float32 (B, S, S, 1) and (B, S, S, 2) in [-1, 1].
     """
-    if cache != "none":
-        photos = photos.cache("" if cache == "memory" else cache if num_shards == 1 else f"{cache}-{shard}")
-    stream = photos.shuffle(shuffle_buffer, seed=seed + shard, reshuffle_each_iteration=True).repeat()
+
+    def take_turns(photos: tf.data.Dataset, suffix: str = "") -> tf.data.Dataset:
+        if cache != "none":
+            suffix = suffix if num_shards == 1 else f"-{shard}{suffix}"
+            photos = photos.cache("" if cache == "memory" else cache + suffix)
+        return photos.shuffle(shuffle_buffer, seed=seed + shard, reshuffle_each_iteration=True).repeat()
+
+    if isinstance(photos, tf.data.Dataset):
+        stream = take_turns(photos)
+    else:
+        shares = [group.share for group in photos]
+        stream = tf.data.Dataset.sample_from_datasets(
+            [take_turns(group.photos, f"-group{index}") for index, group in enumerate(photos)],
+            [share / sum(shares) for share in shares],
+            seed=seed + shard,
+        )
     stream = stream.enumerate().skip(first_step * batch_size)
 
     def crop(index: tf.Tensor, rgb: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -75,7 +90,7 @@ def make_train_dataset(
 
 
 def make_sharded_train_dataset(
-    make_photos: Callable[[int], tf.data.Dataset],
+    make_photos: Callable[[int], tf.data.Dataset | Sequence[PhotoGroup]],
     *,
     shards: Sequence[int],
     num_shards: int,
@@ -89,7 +104,7 @@ def make_sharded_train_dataset(
     several share them, the global batches are the same.
 
     Args:
-      make_photos: called with the number of a shard; returns its photos, `rgb` uint8 (H, W, 3).
+      make_photos: called with the number of a shard; returns its photos, as `make_train_dataset` takes them.
       shards: those to read, in order.
       num_shards: how many there are in all.
       batch_size: photos per global batch, a multiple of `num_shards`.

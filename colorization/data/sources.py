@@ -9,6 +9,7 @@ import socket
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -20,6 +21,18 @@ RECORD_FEATURES = {
     "name": tf.io.FixedLenFeature((), tf.string),
     "image_bytes": tf.io.FixedLenFeature((), tf.string),
 }
+
+
+class PhotoGroup(NamedTuple):
+    """Photos that come with a share of their own.
+
+    Attributes:
+      photos: dataset of `rgb` uint8 (H, W, 3).
+      share: how often one of them comes, relative to the shares of other groups.
+    """
+
+    photos: tf.data.Dataset
+    share: float
 
 
 def split_by_hash(root: Path, files: Sequence[Path], *, val_percent: float) -> tuple[list[Path], list[Path]]:

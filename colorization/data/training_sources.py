@@ -2,11 +2,11 @@
 
 A worker reads the files of its own shards, and no others. Each function returns (make_train, val): `make_train` is
 called with the number of a shard, from 0, and returns its photos; `val` holds those for validation. Both are datasets
-of `rgb` uint8 (H, W, 3), see `sources.py`.
+of `rgb` uint8 (H, W, 3), see `sources.py`; of a folder whose groups have shares, `make_train` returns these groups.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -15,7 +15,7 @@ from colorization import image_io
 from colorization.data import sources
 from colorization.data.skip_report import SkipReport
 
-Sources = tuple[Callable[[int], tf.data.Dataset], tf.data.Dataset]
+Sources = tuple[Callable[[int], tf.data.Dataset | Sequence[sources.PhotoGroup]], tf.data.Dataset]
 
 
 def open_folder(
@@ -28,6 +28,7 @@ def open_folder(
     max_short_side: int,
     seed: int,
     report_dir: Path,
+    group_shares: Mapping[str, float] | None = None,
 ) -> Sources:
     """Takes image files below a folder; shard i gets every `num_shards`-th of them, from the i-th on.
 
@@ -40,9 +41,11 @@ def open_folder(
       max_short_side: larger photos are shrunk to this many pixels on their short side.
       seed: chooses the order.
       report_dir: gets the lists of photos that can't be used.
+      group_shares: how often photos of a subfolder come, relative to those of others; all that are not named come as
+        often as they are many.
 
     Raises:
-      ValueError: if there are no photos, or fewer than shards.
+      ValueError: if there are no photos, or fewer than shards; or if a share is of no subfolder.
     """
     files = image_io.list_photos([data_dir], recursive=True)
     if val_data_dir is not None:
@@ -53,15 +56,23 @@ def open_folder(
         raise ValueError(f"{data_dir}: no training photos found")
     if not val_files:
         raise ValueError(f"{val_data_dir or data_dir}: no validation photos found")
-    if len(files) < num_shards:
-        raise ValueError(f"{data_dir}: {len(files)} training photos can't be dealt into {num_shards} shards")
     files = sources.shuffle_by_hash(data_dir, files, seed=seed)
+    groups = _split_into_groups(data_dir, files, group_shares or {})
+    for folder, group in groups.items():
+        if len(group) < num_shards:
+            raise ValueError(f"{folder}: {len(group)} training photos can't be dealt into {num_shards} shards")
     # Every k-th file, so that a sorted list of folders is represented evenly.
     val_files = val_files[:: math.ceil(len(val_files) / num_val_photos)]
 
-    def make_train(shard: int) -> tf.data.Dataset:
-        report = _make_report(report_dir, shard, num_shards)
-        return sources.make_file_source(files[shard::num_shards], max_short_side=max_short_side, report=report)
+    def make_photos(shard: int, folder: Path) -> tf.data.Dataset:
+        report = _make_report(report_dir, shard, num_shards, "" if folder == data_dir else folder.name)
+        return sources.make_file_source(groups[folder][shard::num_shards], max_short_side=max_short_side, report=report)
+
+    def make_train(shard: int) -> tf.data.Dataset | list[sources.PhotoGroup]:
+        if not group_shares:
+            return make_photos(shard, data_dir)
+        shares = {folder: group_shares.get(folder.name, len(group) / len(files)) for folder, group in groups.items()}
+        return [sources.PhotoGroup(make_photos(shard, folder), share) for folder, share in shares.items()]
 
     report = SkipReport("validation")
     return make_train, sources.make_file_source(val_files, max_short_side=max_short_side, report=report)
@@ -132,7 +143,22 @@ def open_records(
     return make_train, make(val_files, SkipReport("validation")).take(num_val_photos)
 
 
-def _make_report(folder: Path, shard: int, num_shards: int) -> SkipReport:
+def _split_into_groups(data_dir: Path, files: Sequence[Path], shares: Mapping[str, float]) -> dict[Path, list[Path]]:
+    """Returns the files of each subfolder that has a share, and under `data_dir` itself all others."""
+    groups = {}
+    for file in files:
+        name = file.relative_to(data_dir).parts[0]
+        groups.setdefault(data_dir / name if name in shares else data_dir, []).append(file)
+    for name in shares:
+        if data_dir / name not in groups or not (data_dir / name).is_dir():
+            raise ValueError(f"{data_dir / name}: has a share, but no photos for training")
+    if data_dir not in groups and not any(shares.values()):
+        raise ValueError(f"{data_dir}: the shares of all its photos are 0")
+    return groups
+
+
+def _make_report(folder: Path, shard: int, num_shards: int, group: str = "") -> SkipReport:
+    title, name = ("training", "skipped") if not group else (f"training, {group}", f"skipped-{group}")
     if num_shards == 1:
-        return SkipReport("training", folder / "skipped.csv")
-    return SkipReport(f"training, shard {shard}", folder / f"skipped-{shard:05d}-of-{num_shards:05d}.csv")
+        return SkipReport(title, folder / f"{name}.csv")
+    return SkipReport(f"{title}, shard {shard}", folder / f"{name}-{shard:05d}-of-{num_shards:05d}.csv")

@@ -76,7 +76,7 @@ class PhotoArray:
           int32 of that shape, numbers of photos.
 
         Raises:
-          ValueError: a name is no group.
+          ValueError: a name is no group, or all shares are 0.
         """
         counts = collections.Counter(self.groups.tolist())
         for name in shares:
@@ -86,6 +86,8 @@ class PhotoArray:
         total = len(self.groups)
         share = [shares.get(name, counts[i] / total) for i, name in enumerate(self.group_names)]
         weights = np.array([share[group] / counts[group] for group in self.groups])
+        if not weights.any():
+            raise ValueError("the shares of all photos are 0")
         return rng.choice(total, shape, p=weights / weights.sum()).astype(np.int32)
 
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from colorization import color
 from colorization.data import dataset
+from colorization.data.sources import PhotoGroup
 
 SOLID = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (200, 150, 40), (20, 90, 160)]
 
@@ -55,6 +56,31 @@ def test_a_resumed_run_sees_what_the_uninterrupted_one_would(first_step):
     for (l, ab), (l_resumed, ab_resumed) in zip(whole[first_step:], resumed, strict=True):
         np.testing.assert_array_equal(l, l_resumed)
         np.testing.assert_array_equal(ab, ab_resumed)
+
+
+def make_groups(**changes) -> tf.data.Dataset:
+    """The first two solid photos and the other three, as groups: one drawn in four is of the first."""
+    groups = [PhotoGroup(solid_photos().take(2), 2.0), PhotoGroup(solid_photos().skip(2), 6.0)]
+    settings = {"image_size": 8, "batch_size": 8, "seed": 3, "aged_share": 0.0} | changes
+    return dataset.make_train_dataset(groups, **settings)
+
+
+def test_groups_come_by_their_shares_and_the_photos_of_one_take_turns():
+    batches = take(make_groups(), 100)
+    rgb = np.concatenate([color.l_ab_to_rgb(l, ab).numpy()[:, 0, 0] for l, ab in batches])
+    drawn = [SOLID.index(tuple(photo)) for photo in np.round(rgb * 255).astype(int)]
+    counts = np.bincount(drawn, minlength=5)
+    assert counts[:2].sum() / 800 == pytest.approx(0.25, abs=0.04)
+    assert np.ptp(counts[:2]) <= 1 and np.ptp(counts[2:]) <= 1
+
+
+def test_groups_are_drawn_the_same_again_and_after_a_stop(tmp_path):
+    whole, resumed = take(make_groups(), 5), take(make_groups(first_step=3, cache=str(tmp_path / "cache")), 2)
+    for (l, ab), (l_resumed, ab_resumed) in zip(whole[3:], resumed, strict=True):
+        np.testing.assert_array_equal(l, l_resumed)
+        np.testing.assert_array_equal(ab, ab_resumed)
+    with pytest.raises(AssertionError):
+        np.testing.assert_array_equal(whole[0][1], take(make_groups(seed=4), 1)[0][1])
 
 
 def test_photos_are_cached_but_crops_are_not():

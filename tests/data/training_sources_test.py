@@ -1,5 +1,6 @@
 """Photos for training and validation, whole and in shards."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,50 @@ def test_shards_of_a_folder_are_all_of_it_and_each_has_its_own_report(folder, tm
 def test_a_folder_of_fewer_photos_than_shards_is_refused(folder, tmp_path):
     with pytest.raises(ValueError, match="can't be dealt into 13 shards"):
         open_folder(folder, tmp_path, num_shards=13)
+
+
+@pytest.fixture(scope="module")
+def grouped(folder, tmp_path_factory) -> Path:
+    """The twelve photos: the even ones but 0 in "even", the others beside it; 0 and a broken file in "odd"."""
+    root = tmp_path_factory.mktemp("grouped")
+    for index in range(12):
+        place = root / ("odd" if index == 0 else "even" if index % 2 == 0 else "")
+        place.mkdir(exist_ok=True)
+        shutil.copy(folder / f"{index}.png", place)
+    (root / "odd" / "broken.png").write_bytes(b"no image")
+    return root
+
+
+def test_subfolders_with_a_share_are_groups_and_all_others_are_one(grouped, tmp_path):
+    settings = {"val_percent": 0.01, "num_val_photos": 1, "group_shares": {"even": 0.25}}
+    make_train, val = open_folder(grouped, tmp_path, **settings)
+    groups = {tuple(sorted(indices(group.photos))): group.share for group in make_train(0)}
+    (others, even) = sorted(groups, key=groups.get, reverse=True)
+    assert groups[even] == 0.25 and groups[others] == pytest.approx((len(others) + 1) / 12)  # 1 is broken
+    assert not any(index % 2 for index in even[:-1]) and set(others) >= {0} and len(others) + len(even) == 11
+    assert {path.name for path in tmp_path.iterdir()} == {"skipped.csv", "skipped-even.csv"}
+    assert "broken.png" in (tmp_path / "skipped.csv").read_text()
+    make_part, _ = open_folder(grouped, tmp_path / "parts", num_shards=2, **settings)
+    parts = [make_part(shard) for shard in range(2)]
+    assert tuple(sorted(sum((indices(part[1].photos) for part in parts), []))) in groups
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        ({"cats": 1.0}, "cats: has a share, but no photos for training"),
+        ({"1.png": 1.0}, "1.png: has a share, but no photos for training"),
+    ],
+)
+def test_a_share_of_no_subfolder_is_refused(grouped, tmp_path, shares, message):
+    with pytest.raises(ValueError, match=message):
+        open_folder(grouped, tmp_path, val_percent=0.01, group_shares=shares)
+
+
+def test_shares_of_0_for_all_are_refused(grouped, tmp_path):
+    shutil.copytree(grouped / "even", tmp_path / "photos" / "even")
+    with pytest.raises(ValueError, match="photos: the shares of all its photos are 0"):
+        open_folder(tmp_path / "photos", tmp_path, group_shares={"even": 0.0})
 
 
 def test_shards_of_records_are_whole_files_and_the_first_file_is_for_validation(shards, tmp_path):

@@ -67,6 +67,11 @@ def test_a_share_of_no_group_is_refused(photos):
         photos.draw(np.random.default_rng(1), (1,), {"cats": 1.0})
 
 
+def test_shares_of_0_for_all_are_refused(photos):
+    with pytest.raises(ValueError, match="the shares of all photos are 0"):
+        photos.draw(np.random.default_rng(1), (1,), {"": 0.0, "dogs": 0.0, "flowers": 0.0})
+
+
 def test_a_folder_without_colour_is_refused(tmp_path):
     Image.fromarray(np.full((40, 48, 3), 77, np.uint8)).save(tmp_path / "grey.png")
     with pytest.raises(ValueError, match=f"{tmp_path}: no photos in colour found"):

@@ -213,7 +213,7 @@ def parse_shares(pairs: Sequence[str]) -> dict[str, float]:
     except ValueError as error:
         raise UsageError(f"{text}: expected pairs like flowers=0.2") from error
     if "" in shares or len(shares) < len(pairs):
-        raise UsageError(f"{text}: each share is that of another subfolder")
+        raise UsageError(f"{text}: each subfolder has a name, and one share")
     if any(not 0.0 <= share < math.inf for share in shares.values()):
         raise UsageError(f"{text}: a share is a number of at least 0")
     return shares

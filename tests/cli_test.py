@@ -135,8 +135,8 @@ def test_shares_are_pairs_of_a_subfolder_and_a_number():
     [
         (["dogs"], "expected pairs like flowers=0.2"),
         (["dogs=much"], "expected pairs like flowers=0.2"),
-        (["=1"], "each share is that of another subfolder"),
-        (["dogs=1", "dogs=2"], "each share is that of another subfolder"),
+        (["=1"], "each subfolder has a name, and one share"),
+        (["dogs=1", "dogs=2"], "each subfolder has a name, and one share"),
         (["dogs=nan"], "a share is a number of at least 0"),
     ],
 )

@@ -1,6 +1,7 @@
 """The train command, as a user calls it: starts, resumes, stops, refuses; and what it leaves behind."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -160,6 +161,16 @@ def test_broken_files_change_nothing_but_the_list_of_skipped_ones(photos, undist
     assert [line.split(",")[0] for line in skipped] == ["photo", str(photos / "broken.png"), str(photos / "grey.png")]
     variables = checkpoint_values.read_variables(tmp_path, 6)
     assert checkpoint_values.find_differing(variables, undisturbed[1]) == []
+
+
+def test_a_run_takes_shares_and_lists_what_it_skips_by_subfolder(undisturbed, tmp_path):
+    shutil.copytree(undisturbed[0], tmp_path / "photos")
+    (tmp_path / "photos" / "few").mkdir()
+    for index in range(3):
+        shutil.move(tmp_path / "photos" / f"{index}.png", tmp_path / "photos" / "few")
+    done = train_small(tmp_path / "photos", tmp_path / "run", "--group_shares=few=1")
+    assert done.returncode == 0 and re.search(r"training, few: [23] of [23] photos used, 0 skipped", done.stderr)
+    assert {path.name for path in (tmp_path / "run").glob("*.csv")} == {"skipped.csv", "skipped-few.csv"}
 
 
 def test_killed_in_a_save_a_run_goes_on_from_the_one_before_bit_for_bit(undisturbed, tmp_path):

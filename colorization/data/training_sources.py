@@ -71,8 +71,9 @@ def open_folder(
     def make_train(shard: int) -> tf.data.Dataset | list[sources.PhotoGroup]:
         if not group_shares:
             return make_photos(shard, data_dir)
-        shares = {folder: group_shares.get(folder.name, len(group) / len(files)) for folder, group in groups.items()}
-        return [sources.PhotoGroup(make_photos(shard, folder), share) for folder, share in shares.items()]
+        shares = {data_dir / name: share for name, share in group_shares.items()}
+        rest = len(groups.get(data_dir, [])) / len(files)
+        return [sources.PhotoGroup(make_photos(shard, folder), shares.get(folder, rest)) for folder in groups]
 
     report = SkipReport("validation")
     return make_train, sources.make_file_source(val_files, max_short_side=max_short_side, report=report)

@@ -60,28 +60,30 @@ def test_a_folder_of_fewer_photos_than_shards_is_refused(folder, tmp_path):
 
 @pytest.fixture(scope="module")
 def grouped(folder, tmp_path_factory) -> Path:
-    """The twelve photos: the even ones but 0 in "even", the others beside it; 0 and a broken file in "odd"."""
-    root = tmp_path_factory.mktemp("grouped")
-    for index in range(12):
-        place = root / ("odd" if index == 0 else "even" if index % 2 == 0 else "")
-        place.mkdir(exist_ok=True)
-        shutil.copy(folder / f"{index}.png", place)
-    (root / "odd" / "broken.png").write_bytes(b"no image")
+    """A folder "even" of the odd photos and a broken one; the even ones, 2 to 10, are in its subfolder "even"."""
+    root = tmp_path_factory.mktemp("grouped") / "even"
+    (root / "even").mkdir(parents=True)
+    for index in range(1, 12):
+        shutil.copy(folder / f"{index}.png", root / "even" if index % 2 == 0 else root)
+    (root / "broken.png").write_bytes(b"no image")
     return root
 
 
-def test_subfolders_with_a_share_are_groups_and_all_others_are_one(grouped, tmp_path):
-    settings = {"val_percent": 0.01, "num_val_photos": 1, "group_shares": {"even": 0.25}}
-    make_train, val = open_folder(grouped, tmp_path, **settings)
+def test_subfolders_with_a_share_are_groups_and_all_others_are_one(grouped, folder, tmp_path):
+    val_dir = tmp_path / "val"
+    val_dir.mkdir()
+    shutil.copy(folder / "0.png", val_dir)
+    settings = {"val_percent": 20.0, "num_val_photos": 1, "max_short_side": 64, "seed": 0}
+    settings |= {"group_shares": {"even": 0.2}, "report_dir": tmp_path}
+    make_train, _ = training_sources.open_folder(grouped, val_dir, num_shards=1, **settings)
     groups = {tuple(sorted(indices(group.photos))): group.share for group in make_train(0)}
-    (others, even) = sorted(groups, key=groups.get, reverse=True)
-    assert groups[even] == 0.25 and groups[others] == pytest.approx((len(others) + 1) / 12)  # 1 is broken
-    assert not any(index % 2 for index in even[:-1]) and set(others) >= {0} and len(others) + len(even) == 11
-    assert {path.name for path in tmp_path.iterdir()} == {"skipped.csv", "skipped-even.csv"}
+    assert groups == {(2, 4, 6, 8, 10): 0.2, (1, 3, 5, 7, 9, 11): pytest.approx(7 / 12)}
+    assert {path.name for path in tmp_path.glob("*.csv")} == {"skipped.csv", "skipped-even.csv"}
     assert "broken.png" in (tmp_path / "skipped.csv").read_text()
-    make_part, _ = open_folder(grouped, tmp_path / "parts", num_shards=2, **settings)
-    parts = [make_part(shard) for shard in range(2)]
-    assert tuple(sorted(sum((indices(part[1].photos) for part in parts), []))) in groups
+
+    make_part, _ = training_sources.open_folder(grouped, val_dir, num_shards=2, **settings)
+    parts = [{group.share: indices(group.photos) for group in make_part(shard)} for shard in range(2)]
+    assert sorted(parts[0][0.2] + parts[1][0.2]) == [2, 4, 6, 8, 10] and {len(part[0.2]) for part in parts} == {2, 3}
 
 
 @pytest.mark.parametrize(

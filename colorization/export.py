@@ -36,6 +36,20 @@ _WORK_SIZE = flags.DEFINE_integer(
 _SATURATION = flags.DEFINE_float(
     "saturation", 1.0, "Factor built into the model's chroma; colorize --saturation comes on top.", 0.1, 10.0
 )
+_SMOOTHING = flags.DEFINE_integer(
+    "smoothing",
+    0,
+    "Radius, in pixels of the work size, within which chroma is smoothed where the photo has no edge; 0 for none.",
+    lower_bound=0,
+    upper_bound=64,
+)
+_RESTRAINT_BOLDNESS = flags.DEFINE_float(
+    "restraint_boldness",
+    1.0,
+    "Factor for how much red counts as sure, in a model with restraint: less is more careful.",
+    0.0,
+    10.0,
+)
 
 
 def main(argv: list[str]) -> int:
@@ -56,6 +70,9 @@ def main(argv: list[str]) -> int:
         provenance = {"generator": generator.name, "training": _without_folders(config)}
         if _AVERAGE_WITH.value:
             provenance["averaged_with"] = _average({"generator": generator, "noise_encoder": noise_encoder})
+        if _RESTRAINT_BOLDNESS.value != 1.0:
+            _set_boldness(generator, _RESTRAINT_BOLDNESS.value)
+            provenance["restraint_boldness"] = _RESTRAINT_BOLDNESS.value
         with cli.write_errors(_EXPORT_DIR.value):
             version_dir = saved_model.export_saved_model(
                 generator,
@@ -63,12 +80,23 @@ def main(argv: list[str]) -> int:
                 noise_encoder=noise_encoder,
                 work_size=_WORK_SIZE.value,
                 saturation=_SATURATION.value,
+                smoothing=_SMOOTHING.value,
                 provenance=provenance,
             )
     except (ValueError, OSError) as error:
         raise cli.UsageError(str(error)) from error
     print(version_dir)
     return 0
+
+
+def _set_boldness(generator: Any, boldness: float) -> None:
+    """Sets that of the layer that restrains red."""
+    from colorization.models.layers import RestrainRed
+
+    layers = [layer for layer in generator.layers if isinstance(layer, RestrainRed)]
+    if not layers:
+        raise cli.UsageError(f"--restraint_boldness={boldness}: the run in --run_dir has no restraint")
+    layers[0].boldness = boldness
 
 
 def _average(networks: dict[str, Any]) -> list[Any]:

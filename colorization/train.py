@@ -95,10 +95,16 @@ _OVERSHOOT_WEIGHT = flags.DEFINE_float(
 _RESTRAINT_QUANTILE = flags.DEFINE_float(
     "restraint_quantile",
     0.0,
-    "If not 0, teach the model of --init_model_dir, without changing anything else, which reds are sure, and hold back "
-    "the others. Of the true colours, this share is paler than what counts as sure: more is bolder.",
+    "If not 0, teach the model of --init_model_dir which reds are sure, and hold back the others. Of the true colours, "
+    "this share is paler than what counts as sure: more is bolder.",
     0.0,
     0.9,
+)
+_RESTRAINT_WEIGHT = flags.DEFINE_float(
+    "restraint_weight",
+    0.0,
+    "Weight of what --restraint_quantile teaches, beside the other losses; 0 teaches it alone, and all else stays.",
+    0.0,
 )
 _ADVERSARIAL_WEIGHT = flags.DEFINE_float(
     "adversarial_weight", 0.0, "Weight of the adversarial loss; 0 is the warm-up phase without discriminator.", 0.0

@@ -11,8 +11,10 @@ from colorization.inference import gamut
 from colorization.inference.numpy_backend import MAX_LONG_SIDE, STRIDE
 
 CONTRAST_SCOPE = "stretch_contrast"  # name of the part of the graph that `stretch_contrast` makes
+SMOOTHING_SCOPE = "smooth_ab"  # the same, of `smooth_ab`
 _MIN_CONTRAST = 0.4  # standard deviation of `l`, in [-1, 1], that the network sees at least
 _MAX_STRETCH = 4.0  # factor up to which contrast is raised: what is left of a flat picture is noise
+_EDGE_VARIANCE = 0.002  # of `l`, in [-1, 1]: with much less, chroma is averaged, and with much more led by it
 _HINT_REACH = 6  # work pixels from a hinted pixel at which the correction of its colour has faded out
 
 
@@ -71,6 +73,32 @@ def stretch_contrast(l: tf.Tensor) -> tf.Tensor:
         contrast = tf.sqrt(tf.reduce_mean(tf.square(distance), axis=(1, 2, 3), keepdims=True))
         factor = tf.clip_by_value(_MIN_CONTRAST / tf.maximum(contrast, 1e-6), 1.0, _MAX_STRETCH)
         return tf.clip_by_value(mean + factor * distance, -1.0, 1.0)
+
+
+def smooth_ab(l: tf.Tensor, ab: tf.Tensor, radius: int) -> tf.Tensor:
+    """Lets patches of chroma that no edge explains go over into their surroundings, and leads the others along edges.
+
+    Args:
+      l: float32 (B, h, w, 1) in [-1, 1].
+      ab: float32 (B, h, w, 2), of it.
+      radius: in pixels; a window has 2 * radius + 1 of them a side, less at the border.
+
+    Returns:
+      float32 (B, h, w, 2).
+
+    Paper: guided filter, He, Sun and Tang 2010.
+    """
+    side = 2 * radius + 1
+
+    def mean(x: tf.Tensor) -> tf.Tensor:
+        rows = tf.nn.avg_pool2d(x, (1, side), 1, "SAME")  # the mean of what lies inside the photo
+        return tf.nn.avg_pool2d(rows, (side, 1), 1, "SAME")
+
+    with tf.name_scope(SMOOTHING_SCOPE):
+        mean_l, mean_ab = mean(l), mean(ab)
+        variance = tf.maximum(mean(tf.square(l)) - tf.square(mean_l), 0.0)
+        slope = (mean(l * ab) - mean_l * mean_ab) / (variance + _EDGE_VARIANCE)
+        return mean(slope) * l + mean(mean_ab - slope * mean_l)
 
 
 def obey_hints(ab: tf.Tensor, hints: tf.Tensor) -> tf.Tensor:

@@ -13,9 +13,9 @@ quantization:
 Some of an int8 file stays float32, where 256 levels cannot tell apart what matters. Colour conversion: cube roots.
 The photo's contrast: a flat photo has so little of it that int8 would divide by zero. Layer norms: the variance of
 flat patches; in int8 they cost up to 0.8 dB, and what depends on the calibration photos. Restraint: it divides by
-chroma, and in int8 doubles the difference from the SavedModel. The first depthwise convolution, whose channels differ
-most in range: in int8 it triples the squared difference from the SavedModel. None of these costs measurable time or
-bytes.
+chroma, and in int8 doubles the difference from the SavedModel. Smoothing: it divides by variances. The first
+depthwise convolution, whose channels differ most in range: in int8 it triples the squared difference from the
+SavedModel. None of these costs measurable time or bytes.
 
 Paper: integer arithmetic, Jacob et al. 2018 (arXiv:1712.05877).
 """
@@ -151,5 +151,5 @@ def _find_float_operations(calibrated: bytes) -> list[str]:
     depthwise = [
         name for name, kind in zip(names, kinds, strict=True) if kind == schema.BuiltinOperator.DEPTHWISE_CONV_2D
     ]
-    scopes = (conversion.FLOAT_SCOPE, processing.CONTRAST_SCOPE, *roots)
+    scopes = (conversion.FLOAT_SCOPE, processing.CONTRAST_SCOPE, processing.SMOOTHING_SCOPE, *roots)
     return depthwise[:1] + [name for name in names if name.startswith(scopes)]

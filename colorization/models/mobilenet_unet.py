@@ -15,7 +15,7 @@ agree. (4) Chroma is predicted at half resolution and upsampled bilinearly: the 
 lightness, and the last full-resolution stage would cost as much as all others.
 
 A restrained generator has a side branch that reads the decoder and says, for each cell of 8 x 8 pixels, how far from
-grey its colour is sure to be. Red beyond that is held back: what a network paints where it cannot guess is red.
+grey its colour is sure to be. Red far beyond that is held back: what a network paints where it cannot guess is red.
 
 Fully convolutional. H, W of any size >= 1: sizes that 32 does not divide are stretched to the next multiple inside,
 and the chroma comes back at H, W.
@@ -42,6 +42,7 @@ from colorization.models.layers import (
 DECODER_FILTERS = (256, 128, 64, 32)
 RESTRAINT = "restraint"  # the names of its layers begin with that
 _RESTRAINT_FILTERS = 96
+_SURE_AT_FIRST = 0.4  # of ab / 110: farther out than nearly all colours are
 
 
 def build_mobilenet_unet(
@@ -63,7 +64,7 @@ def build_mobilenet_unet(
       frozen_until: with pretrained weights, encoder blocks up to this one stay fixed (0..12).
       decoder_filters: channels of the decoder at strides 16, 8, 4 and 2.
       folded: build the structure of a pretrained encoder without weights, to restore a checkpoint into.
-      restrained: hold back reds that are not sure; untrained, it holds back all.
+      restrained: hold back reds that are not sure; untrained, it takes all for sure.
 
     Returns:
       keras.Model with inputs [l, z, hints] and output ab.
@@ -138,7 +139,14 @@ def _sure_chroma(features, half_ab):
     )
     x = layers.ReLU(name=f"{RESTRAINT}_relu")(x)
     x = _conv(x, _RESTRAINT_FILTERS, 3, f"{RESTRAINT}_conv")
-    return layers.Conv2D(1, 1, kernel_initializer="zeros", dtype="float32", name=f"{RESTRAINT}_sure")(x)
+    return layers.Conv2D(
+        1,
+        1,
+        kernel_initializer="zeros",
+        bias_initializer=keras.initializers.Constant(_SURE_AT_FIRST),
+        dtype="float32",
+        name=f"{RESTRAINT}_sure",
+    )(x)
 
 
 def _hint_features(hints, stride: int, filters: int, name: str):

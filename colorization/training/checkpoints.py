@@ -23,7 +23,8 @@ from colorization.training.colorization_gan import ColorizationGAN
 CONFIG_NAME = "config.json"
 # What TensorFlow raises for a checkpoint that is damaged or of other networks.
 RESTORE_ERRORS = (AssertionError, ValueError, IndexError, tf.errors.OpError)
-_RESTRAINT_UNKNOWN = {"restraint_quantile": 0.0}  # what the flags of runs lack that are older than restraint
+# What the flags of runs lack that are older than restraint.
+_RESTRAINT_UNKNOWN = {"restraint_quantile": 0.0, "restraint_weight": 0.0}
 LIBRARIES = ("tensorflow", "keras", "numpy", "pillow", "tensorflow-io", "tensorflow-datasets", "absl-py")
 
 
@@ -93,7 +94,7 @@ def write_config(run_dir: Path, flags: dict[str, Any], *, is_chief: bool = True)
     path = run_dir / CONFIG_NAME
     if path.exists():
         old, new = (_RESTRAINT_UNKNOWN | known for known in (read_config(run_dir)["flags"], flags))
-        for name in ("generator", "z_dim", "pretrained_encoder", "restraint_quantile"):
+        for name in ("generator", "z_dim", "pretrained_encoder", *_RESTRAINT_UNKNOWN):
             if old.get(name) != new.get(name):
                 raise CheckpointError(f"{path}: this run was started with {name}={old.get(name)}, not {new.get(name)}")
         return

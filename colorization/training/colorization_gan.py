@@ -82,7 +82,7 @@ class ColorizationGAN(ReplicatedModel):
         self.objective = Objective(loss_weights, classifier=self.classifier, encoder=perceptual_encoder)
         seen = [generator.get_layer(name).output for name in self.objective.layer_names()]
         self.painter = keras.Model(generator.inputs, [generator.output, *seen], name="painter") if seen else generator
-        if loss_weights.restraint_quantile:
+        if loss_weights.restraint_alone:
             noise_encoder.trainable = False
             for layer in generator.layers:
                 layer.trainable = layer.name.startswith(RESTRAINT)

@@ -44,6 +44,7 @@ def build_gan(flags: dict[str, Any]) -> ColorizationGAN:
             colorfulness_margin=flags["colorfulness_margin"],
             ciede2000=flags["ciede2000_weight"],
             overshoot=flags["overshoot_weight"],
+            restraint=flags["restraint_weight"],
             restraint_quantile=flags["restraint_quantile"],
         ),
         noise_fraction=flags["noise_fraction"],
@@ -69,11 +70,13 @@ def _check(flags: dict[str, Any]) -> None:
         if flags[name] and flags["image_size"] % 32:
             raise ValueError(f"--image_size={flags['image_size']}: with --{name} it must be a multiple of 32")
     if not flags["restraint_quantile"]:
+        if flags["restraint_weight"]:
+            raise ValueError("--restraint_weight needs a --restraint_quantile, which says what the restraint learns")
         return
     if not (flags["pretrained_encoder"] and flags["init_model_dir"]):
         raise ValueError("--restraint_quantile: restraint is taught to a mobilenet_unet, which --init_model_dir names")
-    if flags["adversarial_weight"]:
-        raise ValueError("--restraint_quantile: the restraint has a loss of its own, and takes no --adversarial_weight")
+    if flags["adversarial_weight"] and not flags["restraint_weight"]:
+        raise ValueError("--restraint_quantile: restraint is taught alone, and takes no --adversarial_weight")
 
 
 def _build_generator(flags: dict[str, Any]) -> keras.Model:

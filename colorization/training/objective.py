@@ -26,8 +26,9 @@ class LossWeights:
       colorfulness_margin: no weight, but the difference in mean colorfulness that costs nothing.
       ciede2000: of the CIEDE2000 loss.
       overshoot: of the overshoot loss.
-      restraint_quantile: no weight, but what the restraint learns, see `losses.restraint_loss`; then all else stays as
+      restraint: of the restraint loss. If it is 0 and the quantile is not, restraint is taught alone: all else stays as
         it is, and this is the only loss.
+      restraint_quantile: no weight, but what the restraint learns, see `losses.restraint_loss`; 0 for no restraint.
     """
 
     chroma_kind: str = "huber"
@@ -40,7 +41,13 @@ class LossWeights:
     colorfulness_margin: float = 0.0
     ciede2000: float = 0.0
     overshoot: float = 0.0
+    restraint: float = 0.0
     restraint_quantile: float = 0.0
+
+    @property
+    def restraint_alone(self) -> bool:
+        """Whether nothing but the restraint is taught."""
+        return self.restraint_quantile > 0 and not self.restraint
 
 
 FEATURES = "decoder_8"  # layer of the generator whose features the classification reads
@@ -97,12 +104,19 @@ class Objective:
           Dict of scalars by name; scalar sum. On several replicas, each's share.
         """
         weights = self.weights
+        restraint = {}
         if weights.restraint_quantile:
-            painted_ab, sure = seen
-            loss = losses.restraint_loss(real_ab, painted_ab, sure, quantile=weights.restraint_quantile)
-            return {"restraint_loss": loss}, loss
-        values = {"chroma_loss": self.chroma_loss(l, real_ab, fake_ab)}
+            *seen, painted_ab, sure = seen
+            # What is painted does not learn from being unsure: the other losses see it held back.
+            restraint["restraint_loss"] = losses.restraint_loss(
+                real_ab, tf.stop_gradient(painted_ab), sure, quantile=weights.restraint_quantile
+            )
+            if weights.restraint_alone:
+                return restraint, restraint["restraint_loss"]
+        values = {"chroma_loss": self.chroma_loss(l, real_ab, fake_ab)} | restraint
         total = values["chroma_loss"]
+        if restraint:
+            total += weights.restraint * restraint["restraint_loss"]
         if weights.classification:
             logits = self.classifier(seen[0])
             values["classification_loss"] = losses.classification_loss(
@@ -131,15 +145,14 @@ class Objective:
 
     def layer_names(self) -> list[str]:
         """Names of the generator's layers whose outputs `compute` needs beside its result."""
-        if self.weights.restraint_quantile:
-            return ["half_ab", "restraint_sure"]
-        return [FEATURES] if self.weights.classification else []
+        restraint = ["half_ab", "restraint_sure"] if self.weights.restraint_quantile else []
+        return ([FEATURES] if self.weights.classification else []) + restraint
 
     def loss_names(self) -> list[str]:
         """Names of the losses that `compute` returns."""
-        if self.weights.restraint_quantile:
+        if self.weights.restraint_alone:
             return ["restraint_loss"]
-        names = ("classification", "perceptual", "colorfulness", "ciede2000", "overshoot")
+        names = ("restraint", "classification", "perceptual", "colorfulness", "ciede2000", "overshoot")
         extra = [name for name in names if getattr(self.weights, name)]
         return ["chroma_loss", *(f"{name}_loss" for name in extra)]
 

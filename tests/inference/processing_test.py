@@ -68,6 +68,26 @@ def test_stretch_contrast_keeps_what_is_flat_flat():
     np.testing.assert_allclose(processing.stretch_contrast(noise), 4.0 * noise, rtol=1e-5)
 
 
+def test_smoothing_averages_patches_that_no_edge_explains():
+    l = np.zeros((1, 64, 64, 1), np.float32)
+    ab = np.zeros((1, 64, 64, 2), np.float32)
+    ab[0, 30:34, 30:34] = (0.5, -0.5)
+    smooth = processing.smooth_ab(l, ab, 4).numpy()
+    assert smooth[0, 32, 32, 0] == pytest.approx(0.5 * (32 / 81) ** 2, rel=1e-4)  # a mean of means of 9 x 9
+    np.testing.assert_allclose(smooth[..., 1], -smooth[..., 0], atol=1e-6)
+    assert smooth[..., 0].sum() == pytest.approx(0.5 * 16, rel=1e-4)
+    np.testing.assert_array_equal(smooth[0, :20], 0.0)
+    everywhere = np.full((1, 9, 40, 2), 0.25, np.float32)
+    l = np.random.default_rng(0).uniform(-1, 1, (1, 9, 40, 1)).astype(np.float32)
+    np.testing.assert_allclose(processing.smooth_ab(l, everywhere, 6), everywhere, atol=1e-5)  # at the border, too
+
+
+def test_smoothing_does_not_bleed_over_strong_edges():
+    l = np.where(np.arange(64) < 32, -0.6, 0.6).astype(np.float32).reshape(1, 1, 64, 1).repeat(48, axis=1)
+    ab = np.where(l < 0, np.float32([0.4, 0.1]), np.float32([-0.2, 0.3]))
+    np.testing.assert_allclose(processing.smooth_ab(l, ab, 5), ab, atol=0.01)
+
+
 def test_hinted_pixels_get_exactly_what_was_asked_for_and_the_rest_follows_smoothly():
     ab = np.full((1, 32, 48, 2), 0.1, np.float32)
     hints = np.zeros((1, 32, 48, 3), np.float32)

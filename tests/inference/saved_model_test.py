@@ -212,7 +212,8 @@ def test_info_lies_beside_it(tiny_model_dir):
     assert set(info.pop("noise_encoder_weights")) == {
         f"{n}/{w}" for n in ("mean", "log_variance") for w in ("kernel", "bias")
     }
-    assert info == {"z_dim": 2, "work_size": 64, "saturation": 1.0, "provenance": {"made by": "a test"}}
+    provenance = {"made by": "a test"}
+    assert info == {"z_dim": 2, "work_size": 64, "saturation": 1.0, "smoothing": 0, "provenance": provenance}
 
 
 def test_checksums_name_every_other_file(tiny_model_dir):
@@ -245,6 +246,20 @@ def test_saturation_is_built_into_every_signature(tiny_generator, tmp_path):
     for name, others in (("predict_ab", {}), ("sample_ab", {"z": np.ones((2, 2), np.float32)})):
         ab, more = (tf.saved_model.load(str(path)).signatures[name](l=l, **others)["ab"] for path in (plain, strong))
         np.testing.assert_allclose(more, 1.5 * ab, rtol=1e-5)
+
+
+def test_smoothing_is_built_in_and_hints_stay_exact(tiny_generator, tmp_path):
+    l = np.random.default_rng(0).uniform(-1, 1, (1, 32, 40, 1)).astype(np.float32)
+    versions = [
+        saved_model.export_saved_model(tiny_generator, tmp_path, work_size=32, smoothing=radius) for radius in (0, 2)
+    ]
+    plain, smooth = (tf.saved_model.load(str(version)) for version in versions)
+    expected = processing.smooth_ab(l, plain.signatures["predict_ab"](l=l)["ab"], 2)
+    np.testing.assert_allclose(smooth.signatures["predict_ab"](l=l)["ab"], expected, atol=1e-5)
+    hints = np.zeros((1, 32, 40, 3), np.float32)
+    hints[0, 20, 10] = (0.5, -0.5, 1.0)
+    steered = smooth.signatures["steer_ab"](l=l, z=np.zeros((1, 2), np.float32), hints=hints)["ab"]
+    np.testing.assert_allclose(steered[0, 20, 10], (0.5, -0.5), atol=1e-6)
 
 
 def test_weights_are_read_by_name(tiny_model_dir, tiny_generator, tiny_noise_encoder):

@@ -15,7 +15,7 @@ RNG = np.random.default_rng(0)
 
 @pytest.fixture(scope="module")
 def unet(tmp_path_factory):
-    """The shipped architecture, thin and with restraint, with weights that make every part count."""
+    """The shipped architecture, thin, with restraint and smoothing, with weights that make every part count."""
     keras.utils.set_random_seed(1)
     generator = models.build_mobilenet_unet(
         z_dim=2, alpha=0.25, decoder_filters=(16, 8, 8, 8), folded=True, restrained=True
@@ -24,7 +24,7 @@ def unet(tmp_path_factory):
         if weight.path.endswith(("_ab/kernel", "_sure/kernel", "project/kernel", "dense_2/kernel", "hint_conv/kernel")):
             weight.assign(RNG.normal(size=weight.shape) * 0.1)  # they start at zero
     return conversion.SourceModel(
-        saved_model.export_saved_model(generator, tmp_path_factory.mktemp("unet"), work_size=64)
+        saved_model.export_saved_model(generator, tmp_path_factory.mktemp("unet"), work_size=64, smoothing=3)
     )
 
 
@@ -123,11 +123,12 @@ def test_the_noise_encoder_converts(source):
 def test_int8_keeps_float32_where_it_matters(unet):
     photos = [draw_photo(96, 96) for _ in range(3)]
     content = tflite.convert(unet, flavour="rgb", quantization="int8", image_size=(96, 96), calibration_photos=photos)
-    dtypes, restraint = {}, set()
+    dtypes, restraint, smoothing = {}, set(), set()
     for kind, name, dtype in operations(content):
         restraint |= {dtype} if "/restraint_red" in name else set()
+        smoothing |= {dtype} if "smooth_ab/" in name else set()
         dtypes.setdefault(kind, []).append(dtype)
-    assert restraint == {schema.TensorType.FLOAT32}
+    assert restraint == smoothing == {schema.TensorType.FLOAT32}
     assert set(dtypes["CONV_2D"]) == {schema.TensorType.INT8}
     first, *others = dtypes["DEPTHWISE_CONV_2D"]
     assert first == schema.TensorType.FLOAT32 and set(others) == {schema.TensorType.INT8}

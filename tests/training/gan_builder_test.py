@@ -24,6 +24,7 @@ FLAGS = {
     "colorfulness_margin": 4.0,
     "overshoot_weight": 0.25,
     "restraint_quantile": 0.0,
+    "restraint_weight": 0.0,
     "noise_fraction": 0.2,
     "hint_fraction": 0.4,
     "recoloured_fraction": 0.5,
@@ -80,6 +81,7 @@ def test_weights_that_are_not_there_are_named():
     [
         ({"init_model_dir": None}, "--init_model_dir"),
         ({"adversarial_weight": 0.1}, "no --adversarial_weight"),
+        ({"restraint_quantile": 0.0, "restraint_weight": 1.0}, "--restraint_weight needs"),
         ({"image_size": 100}, "--image_size=100: with --restraint_quantile"),
         ({"image_size": 100, "restraint_quantile": 0.0, "classification_weight": 1.0}, "with --classification_weight"),
     ],
@@ -96,3 +98,11 @@ def test_only_the_restraint_is_trained():
     names = [variable.path for variable in gan.decoder_variables]
     assert names and all(name.startswith("restraint_") for name in names)
     assert gan.encoder_variables == [] and gan.loss_weights.restraint_quantile == 0.3
+
+
+def test_with_a_weight_restraint_is_trained_beside_all_else():
+    own = {"generator": "mobilenet_unet", "pretrained_encoder": True, "init_model_dir": "models", "image_size": 64}
+    gan = gan_builder.build_gan(FLAGS | own | {"restraint_quantile": 0.2, "restraint_weight": 0.5})
+    names = {variable.path for variable in gan.decoder_variables}
+    assert {"restraint_sure/kernel", "half_ab/kernel", "mean/kernel"} <= names
+    assert gan.encoder_variables and gan.loss_weights.restraint == 0.5

@@ -110,3 +110,19 @@ def test_restraint_is_the_only_loss_where_it_is_taught():
     assert objective.layer_names() == ["half_ab", "restraint_sure"]
     assert list(values) == objective.loss_names() == ["restraint_loss"]
     assert float(total) == float(losses.restraint_loss(ab, painted, sure, quantile=0.3))
+
+
+def test_restraint_with_a_weight_is_taught_beside_the_other_losses():
+    weights = LossWeights(chroma_kind="log", restraint=0.5, restraint_quantile=0.3, overshoot=2.0)
+    objective = Objective(weights, classifier=None, encoder=None)
+    l, ab = make_photos()
+    painted, sure = 2.0 * means_of_squares(ab), tf.fill((4, 4, 4, 1), 0.1)
+    with tf.GradientTape() as tape:
+        tape.watch([painted, sure])
+        values, total = objective.compute(l, ab, 0.5 * ab, [painted, sure], roles(4))
+    assert list(values) == objective.loss_names() == ["chroma_loss", "restraint_loss", "overshoot_loss"]
+    assert objective.layer_names() == ["half_ab", "restraint_sure"]
+    expected = values["chroma_loss"] + 0.5 * values["restraint_loss"] + 2.0 * values["overshoot_loss"]
+    assert float(total) == pytest.approx(float(expected), rel=1e-6)
+    gradients = tape.gradient(total, [painted, sure])
+    assert gradients[0] is None and float(tf.norm(gradients[1])) > 0.0

@@ -29,8 +29,8 @@ _NAMES = {
     "train": "aged_share beta_1 cache chroma_loss ciede2000_weight classification_weight clip_norm colorfulness_weight "
     "data_dir device ema_decay encoder_rate_factor encoder_weights generator group_shares hint_fraction init_model_dir "
     "init_run_dir kl_weight learning_rate max_minutes min_area noise_fraction num_val_photos overshoot_weight "
-    "perceptual_encoder_weights perceptual_weight records recoloured_fraction restraint_quantile run_dir "
-    "saturation_weight seed tfds tfds_data_dir val_data_dir val_percent weight_decay "
+    "perceptual_encoder_weights perceptual_weight records recoloured_fraction restraint_quantile restraint_weight "
+    "run_dir saturation_weight seed tfds tfds_data_dir val_data_dir val_percent weight_decay "
     "adversarial_weight discriminator_learning_rate checkpoint_steps batch_size frozen_until",
     "export": "run_dir export_dir work_size saturation",
     "convert": "model_dir output_dir image_size quantization flavour calibration_dir val_dir max_val_photos",

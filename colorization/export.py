@@ -50,6 +50,13 @@ _RESTRAINT_BOLDNESS = flags.DEFINE_float(
     0.0,
     10.0,
 )
+_OTHER_BOLDNESS = flags.DEFINE_float(
+    "other_boldness",
+    None,
+    "The same for other hues, which are not held back otherwise.",
+    0.0,
+    10.0,
+)
 
 
 def main(argv: list[str]) -> int:
@@ -70,9 +77,8 @@ def main(argv: list[str]) -> int:
         provenance = {"generator": generator.name, "training": _without_folders(config)}
         if _AVERAGE_WITH.value:
             provenance["averaged_with"] = _average({"generator": generator, "noise_encoder": noise_encoder})
-        if _RESTRAINT_BOLDNESS.value != 1.0:
-            _set_boldness(generator, _RESTRAINT_BOLDNESS.value)
-            provenance["restraint_boldness"] = _RESTRAINT_BOLDNESS.value
+        if _RESTRAINT_BOLDNESS.value != 1.0 or _OTHER_BOLDNESS.value is not None:
+            provenance["restraint"] = _set_boldness(generator)
         with cli.write_errors(_EXPORT_DIR.value):
             version_dir = saved_model.export_saved_model(
                 generator,
@@ -89,14 +95,17 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _set_boldness(generator: Any, boldness: float) -> None:
-    """Sets that of the layer that restrains red."""
-    from colorization.models.layers import RestrainRed
+def _set_boldness(generator: Any) -> dict[str, float | None]:
+    """Sets that of the layer that restrains the colours; returns it for the provenance."""
+    from colorization.models.layers import Restrain
 
-    layers = [layer for layer in generator.layers if isinstance(layer, RestrainRed)]
+    layers = [layer for layer in generator.layers if isinstance(layer, Restrain)]
     if not layers:
-        raise cli.UsageError(f"--restraint_boldness={boldness}: the run in --run_dir has no restraint")
-    layers[0].boldness = boldness
+        raise cli.UsageError(
+            f"{_RUN_DIR.value}: it has no restraint to be bold (--restraint_boldness, --other_boldness)"
+        )
+    layers[0].boldness, layers[0].other_boldness = _RESTRAINT_BOLDNESS.value, _OTHER_BOLDNESS.value
+    return {"boldness": layers[0].boldness, "other_boldness": layers[0].other_boldness}
 
 
 def _average(networks: dict[str, Any]) -> list[Any]:

@@ -100,24 +100,24 @@ def test_a_run_without_checkpoint_is_one_line_and_status_2(tmp_path):
 def test_boldness_is_built_into_a_model_with_restraint(tmp_path):
     program = PROGRAM.replace(
         "    return keras.Model(",
-        """    from colorization.models.layers import RestrainRed
-    ab = RestrainRed()(0.0 * ab + keras.ops.array([0.6, 0.0]), 0.0 * l + 0.11)
+        """    from colorization.models.layers import Restrain
+    ab = Restrain()(0.0 * ab + keras.ops.array([0.6, 0.0]), 0.0 * l + 0.11)
     return keras.Model(""",
     )
-    args = ["--run_dir=runs/one", f"--export_dir={tmp_path}", "--restraint_boldness=0.5"]
+    args = ["--run_dir=runs/one", f"--export_dir={tmp_path}", "--restraint_boldness=0.5", "--other_boldness=2"]
     done = subprocess.run([sys.executable, "-c", program, *args], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     ab = tf.saved_model.load(str(tmp_path / "1")).signatures["predict_ab"](l=tf.zeros((1, 32, 32, 1)))["ab"]
     np.testing.assert_allclose(ab, np.full((1, 32, 32, 2), [0.11 + 0.055**2 / 0.11, 0.0]), atol=1e-5)
     info = json.loads((tmp_path / "1" / "assets.extra" / "colorizer.json").read_text())
-    assert info["provenance"]["restraint_boldness"] == 0.5
+    assert info["provenance"]["restraint"] == {"boldness": 0.5, "other_boldness": 2.0}
 
 
 def test_boldness_without_restraint_is_one_line_and_status_2(tmp_path):
-    args = ["--run_dir=runs/one", f"--export_dir={tmp_path / 'models'}", "--restraint_boldness=0.5"]
+    args = ["--run_dir=runs/one", f"--export_dir={tmp_path / 'models'}", "--other_boldness=0.5"]
     done = subprocess.run([sys.executable, "-c", PROGRAM, *args], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 2 and not (tmp_path / "models").exists()
-    assert done.stderr.splitlines()[-1] == "export: --restraint_boldness=0.5: the run in --run_dir has no restraint"
+    assert done.stderr.splitlines()[-1].startswith("export: runs/one: it has no restraint")
 
 
 def test_run_dir_is_required():

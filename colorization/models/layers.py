@@ -80,38 +80,45 @@ class PoolHints(layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="colorization")
-class RestrainRed(layers.Layer):
-    """Makes unsure reds pale, and leaves sure ones and all other colours as they are.
+class Restrain(layers.Layer):
+    """Makes unsure reds pale, and other unsure colours too if it is told to; sure ones stay as they are.
 
     Inputs: `ab` (B, H, W, 2); `sure` (B, H, W, 1), how far from grey the colour is sure to be, 0 if that is negative.
     Output: `ab`, in which red is at most KNEE + (boldness * sure)^2 / KNEE away from grey: what is not sure at all is
-    held at KNEE, and what is sure to be thrice as far out is as good as free. No gradient reaches `sure`, which has a
-    loss of its own: else it would learn to please the other losses instead of to tell the truth.
+    held at KNEE, and what is sure to be thrice as far out is as good as free. Other hues are limited in the same way
+    with `other_boldness`, or not at all if that is None. No gradient reaches `sure`, which has a loss of its own: else
+    it would learn to please the other losses instead of to tell the truth.
 
-    `boldness` may be changed any time, for results that are redder (more than 1) or more careful (less).
+    Both may be changed any time, for results that are bolder (more than 1) or more careful (less).
     """
 
     KNEE = 0.11  # of ab / 110: 12 CIE units
     _AXIS = (0.985, 0.174)  # red: 10 degrees in the (a*, b*) plane
     _OUTSIDE, _INSIDE = 0.42, 0.71  # cosine of the distance from it: 65 degrees away is not red, 45 degrees fully
 
-    def __init__(self, boldness: float = 1.0, **kwargs):
+    def __init__(self, boldness: float = 1.0, other_boldness: float | None = None, **kwargs):
         super().__init__(**kwargs)
-        self.boldness = boldness
+        self.boldness, self.other_boldness = boldness, other_boldness
 
     def call(self, ab, sure):
         chroma = ops.sqrt(ops.sum(ops.square(ab), axis=-1, keepdims=True) + 1e-6)
         cosine = (self._AXIS[0] * ab[..., :1] + self._AXIS[1] * ab[..., 1:]) / chroma
         red = ops.clip((cosine - self._OUTSIDE) / (self._INSIDE - self._OUTSIDE), 0.0, 1.0)
-        bold = self.boldness * ops.maximum(ops.stop_gradient(sure), 0.0)
-        limit = self.KNEE + bold * bold / self.KNEE
-        return ab * (1.0 - red * ops.relu(1.0 - limit / chroma))
+        sure = ops.maximum(ops.stop_gradient(sure), 0.0)
+        excess = red * self._excess(chroma, self.boldness * sure)
+        if self.other_boldness is not None:
+            excess = excess + (1.0 - red) * self._excess(chroma, self.other_boldness * sure)
+        return ab * (1.0 - excess)
+
+    def _excess(self, chroma, sure):
+        """The share of the chroma beyond the limit."""
+        return ops.relu(1.0 - (self.KNEE + sure * sure / self.KNEE) / chroma)
 
     def compute_output_shape(self, ab_shape, sure_shape):
         return ab_shape
 
     def get_config(self):
-        return {**super().get_config(), "boldness": self.boldness}
+        return {**super().get_config(), "boldness": self.boldness, "other_boldness": self.other_boldness}
 
 
 @keras.saving.register_keras_serializable(package="colorization")

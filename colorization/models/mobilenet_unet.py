@@ -15,7 +15,8 @@ agree. (4) Chroma is predicted at half resolution and upsampled bilinearly: the 
 lightness, and the last full-resolution stage would cost as much as all others.
 
 A restrained generator has a side branch that reads the decoder and says, for each cell of 8 x 8 pixels, how far from
-grey its colour is sure to be. Red far beyond that is held back: what a network paints where it cannot guess is red.
+grey its colour is sure to be. Red far beyond that is held back, for what a network paints where it cannot guess is
+red; `layers.Restrain` can hold back other hues, too.
 
 Fully convolutional. H, W of any size >= 1: sizes that 32 does not divide are stretched to the next multiple inside,
 and the chroma comes back at H, W.
@@ -32,7 +33,7 @@ from colorization.models.layers import (
     PoolHints,
     ResizeLike,
     ResizeToMultiple,
-    RestrainRed,
+    Restrain,
     attention_block,
     modulate,
 )
@@ -107,7 +108,7 @@ def build_mobilenet_unet(
         sure = layers.UpSampling2D(4, interpolation="bilinear", dtype="float32", name=f"{RESTRAINT}_upsampled")(
             _sure_chroma(features, half)
         )
-        half = RestrainRed(dtype="float32", name=f"{RESTRAINT}_red")(half, sure)
+        half = Restrain(dtype="float32", name=f"{RESTRAINT}_ab")(half, sure)
     ab = ResizeLike(dtype="float32", name="ab")(half, reference=l)
     return keras.Model([l, z, hints], ab, name="mobilenet_unet")
 

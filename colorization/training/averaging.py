@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from colorization.models.mobilenet_unet import RESTRAINT
 from colorization.training import checkpoints
 
 
@@ -13,6 +14,8 @@ def average_weights(network: keras.Model, others: Sequence[tuple[str, dict[str, 
 
     Better than each of them, often, if one was trained on from the other, with other losses or data: "model soups",
     Wortsman et al. 2022 (arXiv:2203.05482).
+
+    Not all need to have restraint: its mean is that of those that have it; if the network has none, nor has the mean.
 
     Args:
       network: which stays as it is.
@@ -24,10 +27,12 @@ def average_weights(network: keras.Model, others: Sequence[tuple[str, dict[str, 
     Raises:
       ValueError: a model is of another network; the message is one line that names it.
     """
-    sums = {variable.path: np.asarray(variable, np.float64) for variable in network.variables}
+    values = {variable.path: [np.asarray(variable, np.float64)] for variable in network.variables}
     for name, weights in others:
-        checkpoints.check_weights(network, weights, name)
-        if missing := sums.keys() - weights.keys():
+        known = {path: value for path, value in weights.items() if path in values or not path.startswith(RESTRAINT)}
+        checkpoints.check_weights(network, known, name)
+        if missing := {path for path in values.keys() - known.keys() if not path.startswith(RESTRAINT)}:
             raise ValueError(f"{name}: it has no weight {min(missing)}")
-        sums = {path: total + weights[path] for path, total in sums.items()}
-    return {path: (total / (1 + len(others))).astype(np.float32) for path, total in sums.items()}
+        for path, value in known.items():
+            values[path].append(value)
+    return {path: np.mean(parts, axis=0).astype(np.float32) for path, parts in values.items()}

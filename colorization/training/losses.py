@@ -238,7 +238,7 @@ def restraint_loss(real_ab: tf.Tensor, painted_ab: tf.Tensor, sure: tf.Tensor, *
     chroma = tf.norm(painted, axis=-1, keepdims=True)
     direction = painted / tf.maximum(chroma, 1e-6)
     error = tf.reduce_sum(real * direction, axis=-1, keepdims=True) - sure
-    red = tf.maximum(direction[..., :1], 0.0) + 0.1
+    red = tf.maximum(direction[..., :1], 0.0) + 0.5
     weight = tf.where(chroma > RESTRAINT_MIN_CHROMA / color.AB_SCALE, red * tf.minimum(5.0 * chroma, 1.0), 0.0)
     weight /= tf.maximum(replicas.global_mean(weight), 1e-6)
     return replicas.share_of_mean(weight * tf.maximum(quantile * error, (quantile - 1.0) * error))

@@ -125,7 +125,7 @@ def test_int8_keeps_float32_where_it_matters(unet):
     content = tflite.convert(unet, flavour="rgb", quantization="int8", image_size=(96, 96), calibration_photos=photos)
     dtypes, restraint, smoothing = {}, set(), set()
     for kind, name, dtype in operations(content):
-        restraint |= {dtype} if "/restraint_red" in name else set()
+        restraint |= {dtype} if "/restraint_ab" in name else set()
         smoothing |= {dtype} if "smooth_ab/" in name else set()
         dtypes.setdefault(kind, []).append(dtype)
     assert restraint == smoothing == {schema.TensorType.FLOAT32}

@@ -10,7 +10,7 @@ from colorization.models.layers import (
     PoolHints,
     ResizeLike,
     ResizeToMultiple,
-    RestrainRed,
+    Restrain,
     attention_block,
     modulate,
 )
@@ -88,7 +88,7 @@ def at_hue(degrees: float, chroma: float) -> tf.Tensor:
 
 @pytest.mark.parametrize("hue", [-30.0, 10.0, 50.0])
 def test_red_is_held_back_the_more_the_less_sure_it_is(hue):
-    restrain = RestrainRed()
+    restrain = Restrain()
 
     def hold_back(chroma, sure):
         return restrain(at_hue(hue, chroma), tf.fill((1, 1, 1, 1), sure))
@@ -98,16 +98,17 @@ def test_red_is_held_back_the_more_the_less_sure_it_is(hue):
     np.testing.assert_allclose(hold_back(0.21, 0.11), at_hue(hue, 0.21), atol=1e-6)
     np.testing.assert_allclose(hold_back(0.6, -2.0), at_hue(hue, 0.11), atol=1e-5)
     np.testing.assert_allclose(hold_back(1.0, 0.33), at_hue(hue, 1.0), atol=1e-6)
-    restrain.boldness = 2.0
+    restrain.boldness, restrain.other_boldness = 2.0, 3.0
     np.testing.assert_allclose(hold_back(0.6, 0.055), at_hue(hue, 0.22), atol=1e-5)
-    assert RestrainRed.from_config(restrain.get_config()).boldness == 2.0
+    again = Restrain.from_config(restrain.get_config())
+    assert (again.boldness, again.other_boldness) == (2.0, 3.0)
 
 
 def test_what_is_sure_learns_nothing_from_the_restrained_colours():
     ab, sure = at_hue(10.0, 0.6), tf.fill((1, 1, 1, 1), 0.1)
     with tf.GradientTape() as tape:
         tape.watch([ab, sure])
-        result = tf.reduce_sum(tf.square(RestrainRed()(ab, sure) - at_hue(60.0, 0.2)))
+        result = tf.reduce_sum(tf.square(Restrain()(ab, sure) - at_hue(60.0, 0.2)))
     gradients = tape.gradient(result, [ab, sure])
     assert gradients[1] is None and float(tf.norm(gradients[0])) > 0.01
 
@@ -115,10 +116,13 @@ def test_what_is_sure_learns_nothing_from_the_restrained_colours():
 @pytest.mark.parametrize("hue", [80.0, 130.0, -80.0, -110.0])
 def test_other_colours_and_grey_are_left_as_they_are(hue):
     sure = tf.zeros((1, 1, 1, 1))
-    np.testing.assert_array_equal(RestrainRed()(at_hue(hue, 0.6), sure), at_hue(hue, 0.6))
-    np.testing.assert_array_equal(RestrainRed()(at_hue(hue, 0.0), sure), np.zeros((1, 1, 1, 2)))
+    np.testing.assert_array_equal(Restrain()(at_hue(hue, 0.6), sure), at_hue(hue, 0.6))
+    np.testing.assert_array_equal(Restrain()(at_hue(hue, 0.0), sure), np.zeros((1, 1, 1, 2)))
+    restrain = Restrain(other_boldness=2.0)
+    np.testing.assert_allclose(restrain(at_hue(hue, 0.6), sure + 0.055), at_hue(hue, 0.22), atol=1e-5)
+    np.testing.assert_allclose(restrain(at_hue(hue, 0.2), sure + 0.055), at_hue(hue, 0.2), atol=1e-6)
 
 
 def test_between_red_and_its_neighbours_restraint_fades():
-    chroma = [float(tf.norm(RestrainRed()(at_hue(hue, 0.6), tf.zeros((1, 1, 1, 1))))) for hue in (60.0, 65.0, 72.0)]
-    assert RestrainRed.KNEE < chroma[0] < chroma[1] < chroma[2] < 0.6
+    chroma = [float(tf.norm(Restrain()(at_hue(hue, 0.6), tf.zeros((1, 1, 1, 1))))) for hue in (60.0, 65.0, 72.0)]
+    assert Restrain.KNEE < chroma[0] < chroma[1] < chroma[2] < 0.6

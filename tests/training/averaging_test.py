@@ -7,11 +7,13 @@ import pytest
 from colorization.training.averaging import average_weights
 
 
-def make_network(value: float, kernel_size: int = 1, num_layers: int = 1) -> keras.Model:
+def make_network(
+    value: float, kernel_size: int = 1, num_layers: int = 1, *, names: tuple[str, ...] = ("chroma_0", "chroma_1")
+) -> keras.Model:
     """All weights have this value."""
     x = inputs = keras.Input((None, None, 3))
     for i in range(num_layers):
-        x = keras.layers.Conv2D(3, kernel_size, padding="same", name=f"chroma_{i}")(x)
+        x = keras.layers.Conv2D(3, kernel_size, padding="same", name=names[i])(x)
     network = keras.Model(inputs, x)
     for variable in network.variables:
         variable.assign(np.full(variable.shape, value))
@@ -41,6 +43,22 @@ def test_all_have_equal_shares():
 def test_a_model_of_another_network_is_named(other, message):
     with pytest.raises(ValueError, match=message):
         average_weights(make_network(1.0), [("one", read(other))])
+
+
+def test_restraint_is_the_mean_of_those_that_have_it():
+    names = ("chroma_0", "restraint_conv")
+    restrained, other = (make_network(value, num_layers=2, names=names) for value in (1.0, 5.0))
+    plain = make_network(3.0)
+    means = average_weights(restrained, [("plain", read(plain)), ("other", read(other))])
+    assert {path: float(mean.mean()) for path, mean in means.items()} == {
+        "chroma_0/kernel": 3.0,
+        "chroma_0/bias": 3.0,
+        "restraint_conv/kernel": 3.0,
+        "restraint_conv/bias": 3.0,
+    }
+    means = average_weights(restrained, [("plain", read(plain))])
+    assert float(means["chroma_0/bias"].mean()) == 2.0 and float(means["restraint_conv/bias"].mean()) == 1.0
+    assert average_weights(plain, [("restrained", read(restrained))]).keys() == {"chroma_0/kernel", "chroma_0/bias"}
 
 
 def test_a_model_that_lacks_weights_is_named():

@@ -14,7 +14,7 @@ CONTRAST_SCOPE = "stretch_contrast"  # name of the part of the graph that `stret
 SMOOTHING_SCOPE = "smooth_ab"  # the same, of `smooth_ab`
 _MIN_CONTRAST = 0.4  # standard deviation of `l`, in [-1, 1], that the network sees at least
 _MAX_STRETCH = 4.0  # factor up to which contrast is raised: what is left of a flat picture is noise
-_EDGE_VARIANCE = 0.002  # of `l`, in [-1, 1]: with much less, chroma is averaged, and with much more led by it
+_EDGE_VARIANCE = 0.001  # of `l`, in [-1, 1]: with much less, chroma is averaged, and with much more led by it
 _HINT_REACH = 6  # work pixels from a hinted pixel at which the correction of its colour has faded out
 
 

@@ -163,7 +163,9 @@ export class Darkroom extends EventTarget {
     const wasAway = this.#tries > 0;
     this.#tries = 0;
     this.pause = null;
-    if (wasAway && this.abilities) this.#describe(); // it may have come back with another model
+    if (!this.abilities) return;
+    // It may have come back with another model, or have had none so far.
+    if (wasAway || this.abilities.modelVersion === null) this.#describe();
   }
 
   #fail(job, error) {

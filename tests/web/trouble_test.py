@@ -102,6 +102,18 @@ def test_nothing_is_lost_when_the_server_restarts(studio, stub):
     np.testing.assert_array_equal(result[:, :60], tint(rgb, saturation=1.5)[:, :60])
 
 
+def test_page_that_came_before_the_model_offers_all_once_it_is_there(open_page, stub):
+    abilities = {name: stub.info[name] for name in ("model_version", "takes_hints", "takes_reference")}
+    stub.info |= {"model_version": None, "takes_hints": False, "takes_reference": False}
+    studio = open_page()
+    expect(studio.page.locator("#about")).to_contain_text("Model: stub. ")
+    stub.info |= abilities
+    studio.drop_photo()
+    expect(studio.page.locator("#about")).to_contain_text("version 7")
+    for section in ("#hint-section", "#reference-section"):
+        expect(studio.page.locator(section)).to_be_visible()
+
+
 def test_edits_abort_the_request_that_they_outdate(studio, stub):
     rgb = studio.drop_photo()
     expect(studio.page.locator(".version.stale")).to_have_count(0)

@@ -15,7 +15,8 @@ def average_weights(network: keras.Model, others: Sequence[tuple[str, dict[str, 
     Better than each of them, often, if one was trained on from the other, with other losses or data: "model soups",
     Wortsman et al. 2022 (arXiv:2203.05482).
 
-    Not all need to have restraint: its mean is that of those that have it; if the network has none, nor has the mean.
+    Restraint is not averaged but stays the network's own, and the others need not have any: where two runs began to
+    learn it by themselves, the mean of their weights knows nothing.
 
     Args:
       network: which stays as it is.
@@ -29,7 +30,7 @@ def average_weights(network: keras.Model, others: Sequence[tuple[str, dict[str, 
     """
     values = {variable.path: [np.asarray(variable, np.float64)] for variable in network.variables}
     for name, weights in others:
-        known = {path: value for path, value in weights.items() if path in values or not path.startswith(RESTRAINT)}
+        known = {path: value for path, value in weights.items() if not path.startswith(RESTRAINT)}
         checkpoints.check_weights(network, known, name)
         if missing := {path for path in values.keys() - known.keys() if not path.startswith(RESTRAINT)}:
             raise ValueError(f"{name}: it has no weight {min(missing)}")

@@ -56,6 +56,8 @@ def test_restraint_stays_the_networks_own():
         "restraint_conv/kernel": 1.0,
         "restraint_conv/bias": 1.0,
     }
+    means = average_weights(restrained, [("plain", read(plain))])
+    assert float(means["chroma_0/bias"].mean()) == 2.0 and float(means["restraint_conv/bias"].mean()) == 1.0
     assert average_weights(plain, [("restrained", read(restrained))]).keys() == {"chroma_0/kernel", "chroma_0/bias"}
 
 

@@ -1,9 +1,11 @@
 """Flags -> what is trained."""
 
 import keras
+import numpy as np
 import pytest
 
 from colorization.training import gan_builder
+from tests.training.tiny_gan import make_photos
 
 FLAGS = {
     "generator": "pix2pix_unet",
@@ -106,3 +108,25 @@ def test_with_a_weight_restraint_is_trained_beside_all_else():
     names = {variable.path for variable in gan.decoder_variables}
     assert {"restraint_sure/kernel", "half_ab/kernel", "mean/kernel"} <= names
     assert gan.encoder_variables and gan.loss_weights.restraint == 0.5
+
+
+def test_restraint_with_a_weight_learns_beside_a_discriminator():
+    own = {"generator": "mobilenet_unet", "pretrained_encoder": True, "init_model_dir": "models", "image_size": 64}
+    losses = {"restraint_quantile": 0.3, "restraint_weight": 0.5, "adversarial_weight": 0.1}
+    gan = gan_builder.build_gan(FLAGS | own | losses)
+    gan.generator.get_layer("half_ab").bias.assign([0.3, 0.1])  # untrained, it paints nothing that could be restrained
+    learning = {
+        "restraint_sure/bias": gan.decoder_variables,
+        "half_ab/bias": gan.decoder_variables,
+        gan.discriminator.trainable_variables[0].path: gan.discriminator.trainable_variables,
+    }
+    before = {path: _value(path, variables) for path, variables in learning.items()}
+    for _ in range(2):  # the rate of the first step is 0
+        values = gan.train_step(make_photos())
+    assert {"restraint_loss", "adversarial_loss", "discriminator_loss"} <= set(values)
+    assert all(np.isfinite(float(value)) for value in values.values()) and float(values["restraint_loss"]) > 0.0
+    assert all((_value(path, variables) != before[path]).any() for path, variables in learning.items())
+
+
+def _value(path, variables):
+    return next(variable for variable in variables if variable.path == path).numpy()

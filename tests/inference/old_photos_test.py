@@ -57,6 +57,6 @@ def test_the_tint_is_gone(colorizer):
     toned = tone(np.full((96, 96), 130, np.uint8), TINTS["sepia"])
     grey = to_grey(toned)
     result, expected = colorize_both(colorizer, toned, grey)
-    assert np.ptp(expected, axis=-1).max() > 3, "the model does colour it"
+    assert np.abs(toned - expected).max() > 20, "the print's own tint is far from the model's colour, which may be grey"
     assert np.abs(result - expected).max() <= 1.0
     np.testing.assert_array_equal(np.ptp(colorizer.colorize(toned, saturation=0.0), axis=-1).max(), 0)

@@ -92,6 +92,12 @@ _CIEDE2000_WEIGHT = flags.DEFINE_float(
 _OVERSHOOT_WEIGHT = flags.DEFINE_float(
     "overshoot_weight", 0.0, "Weight of areas far more vivid than they should be: red blotches.", 0.0
 )
+_UNEVENNESS_WEIGHT = flags.DEFINE_float(
+    "unevenness_weight",
+    0.0,
+    "Weight of near areas of one colour that are painted in several: patches in an object.",
+    0.0,
+)
 _RESTRAINT_QUANTILE = flags.DEFINE_float(
     "restraint_quantile",
     0.0,

@@ -44,6 +44,7 @@ def build_gan(flags: dict[str, Any]) -> ColorizationGAN:
             colorfulness_margin=flags["colorfulness_margin"],
             ciede2000=flags["ciede2000_weight"],
             overshoot=flags["overshoot_weight"],
+            unevenness=flags["unevenness_weight"],
             restraint=flags["restraint_weight"],
             restraint_quantile=flags["restraint_quantile"],
         ),

@@ -14,6 +14,10 @@ RGB_LOG_SCALE = 0.02  # of [0, 1]: the same for the log loss in RGB; 34 dB
 OVERSHOOT_MARGIN = 15.0  # CIE ab units that colours may be farther out than the true ones
 OVERSHOOT_SCALE = 20.0  # CIE ab units beyond it that cost 1
 OVERSHOOT_CELL = 8  # pixels: side of the squares whose mean colours are compared
+UNEVENNESS_TOLERANCE = 10.0  # CIE ab units: true colours that are farther apart are not one colour
+UNEVENNESS_MARGIN = 5.0  # CIE ab units that painted colours may then be apart
+UNEVENNESS_SCALE = 10.0  # CIE ab units beyond it that cost 1
+UNEVENNESS_STEPS = ((0, 1), (1, 0), (0, 3), (3, 0), (3, 3), (3, -3))  # rows and columns from one area to the other
 CIEDE2000_SMOOTHING = 0.5  # L* by which the colours that `ciede2000_loss` compares differ at least
 RESTRAINT_MIN_CHROMA = 6.0  # CIE ab units: what is painted paler is not worth restraint
 AB_CLASS_SIZE = 10.0  # CIE ab units: side of the squares of the ab plane that are classes of colour
@@ -212,6 +216,40 @@ def overshoot_loss(real_ab: tf.Tensor, fake_ab: tf.Tensor) -> tf.Tensor:
     overshoot = chroma - tf.reduce_sum(real * fake, axis=-1) / chroma
     excess = tf.nn.relu(overshoot - OVERSHOOT_MARGIN) / OVERSHOOT_SCALE
     return replicas.share_of_mean(tf.square(excess))
+
+
+def unevenness_loss(real_ab: tf.Tensor, fake_ab: tf.Tensor) -> tf.Tensor:
+    """Square of how far apart, beyond a margin, the results paint near areas whose true colours are alike.
+
+    Against patches within one object: half a suit orange and half grey. To the losses that look at each place alone,
+    such a suit is as good as one that is half as orange all over, and to the eye it is much worse.
+
+    Args:
+      real_ab: float32 (B, H, W, 2) in [-1, 1], H and W multiples of OVERSHOOT_CELL and more than 3 of them.
+      fake_ab: float32 (B, H, W, 2), about [-1, 1].
+
+    Returns:
+      Scalar. A pair of areas of OVERSHOOT_CELL pixels a side counts by how alike its true colours are: 1 if they are
+      the same, 0 from UNEVENNESS_TOLERANCE on.
+    """
+    real, fake = (
+        color.AB_SCALE * tf.nn.avg_pool2d(ab, OVERSHOOT_CELL, OVERSHOOT_CELL, "VALID") for ab in (real_ab, fake_ab)
+    )
+    terms = []
+    for rows, columns in UNEVENNESS_STEPS:
+        alike = tf.nn.relu(1.0 - tf.norm(_difference(real, rows, columns), axis=-1) / UNEVENNESS_TOLERANCE)
+        # The root of 0 has no finite gradient.
+        apart = tf.sqrt(tf.reduce_sum(tf.square(_difference(fake, rows, columns)), axis=-1) + 1.0)
+        excess = tf.nn.relu(apart - UNEVENNESS_MARGIN) / UNEVENNESS_SCALE
+        terms.append(replicas.share_of_mean(alike * tf.square(excess)))
+    return tf.add_n(terms) / len(terms)
+
+
+def _difference(x: tf.Tensor, rows: int, columns: int) -> tf.Tensor:
+    """Of each place of (B, H, W, C) that has another one so many rows above and columns to the left, theirs."""
+    height, width = x.shape[1:3]
+    left, right = max(-columns, 0), max(columns, 0)
+    return x[:, rows:, right : width - left] - x[:, : height - rows, left : width - right]
 
 
 def restraint_loss(real_ab: tf.Tensor, painted_ab: tf.Tensor, sure: tf.Tensor, *, quantile: float) -> tf.Tensor:

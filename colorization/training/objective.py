@@ -26,6 +26,7 @@ class LossWeights:
       colorfulness_margin: no weight, but the difference in mean colorfulness that costs nothing.
       ciede2000: of the CIEDE2000 loss.
       overshoot: of the overshoot loss.
+      unevenness: of the unevenness loss.
       restraint: of the restraint loss. If it is 0 and the quantile is not, restraint is taught alone: all else stays as
         it is, and this is the only loss.
       restraint_quantile: no weight, but what the restraint learns, see `losses.restraint_loss`; 0 for no restraint.
@@ -41,6 +42,7 @@ class LossWeights:
     colorfulness_margin: float = 0.0
     ciede2000: float = 0.0
     overshoot: float = 0.0
+    unevenness: float = 0.0
     restraint: float = 0.0
     restraint_quantile: float = 0.0
 
@@ -141,6 +143,9 @@ class Objective:
         if weights.overshoot:
             values["overshoot_loss"] = losses.overshoot_loss(real_ab, fake_ab)
             total += weights.overshoot * values["overshoot_loss"]
+        if weights.unevenness:
+            values["unevenness_loss"] = losses.unevenness_loss(real_ab, fake_ab)
+            total += weights.unevenness * values["unevenness_loss"]
         return values, total
 
     def layer_names(self) -> list[str]:
@@ -152,7 +157,7 @@ class Objective:
         """Names of the losses that `compute` returns."""
         if self.weights.restraint_alone:
             return ["restraint_loss"]
-        names = ("restraint", "classification", "perceptual", "colorfulness", "ciede2000", "overshoot")
+        names = ("restraint", "classification", "perceptual", "colorfulness", "ciede2000", "overshoot", "unevenness")
         extra = [name for name in names if getattr(self.weights, name)]
         return ["chroma_loss", *(f"{name}_loss" for name in extra)]
 

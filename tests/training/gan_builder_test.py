@@ -25,6 +25,7 @@ FLAGS = {
     "colorfulness_weight": 0.3,
     "colorfulness_margin": 4.0,
     "overshoot_weight": 0.25,
+    "unevenness_weight": 0.75,
     "restraint_quantile": 0.0,
     "restraint_weight": 0.0,
     "noise_fraction": 0.2,
@@ -55,6 +56,7 @@ def test_flags_arrive(gan):
     weights = gan.loss_weights
     assert (weights.chroma_kind, weights.saturation, weights.kl, weights.colorfulness) == ("log", 1.0, 0.1, 0.3)
     assert (weights.ciede2000, weights.colorfulness_margin, weights.overshoot) == (0.5, 4.0, 0.25)
+    assert weights.unevenness == 0.75
     assert (gan.noise_fraction, gan.hint_fraction, gan.recoloured_fraction) == (0.2, 0.4, 0.5)
     assert (gan.ema_decay, gan.clip_norm, gan.noise_seed) == (0.9, 7.0, 11)
     assert (gan.decoder_optimizer.beta_1, gan.decoder_optimizer.weight_decay) == (0.8, 0.02)

@@ -163,6 +163,39 @@ def test_overshoot_loss_has_finite_gradients_at_grey():
     assert np.isfinite(tape.gradient(loss, fake)).all()
 
 
+def make_grid(ab_of_columns):
+    """A photo of 8 rows of areas whose colours change from column to column: (1, 64, 8 * columns, 2)."""
+    areas = tf.tile(tf.constant(ab_of_columns, tf.float32)[None, None] / 110.0, (1, 8, 1, 1))
+    return tf.repeat(tf.repeat(areas, 8, axis=1), 8, axis=2)
+
+
+def test_unevenness_loss_counts_pairs_of_one_true_colour_that_are_painted_apart():
+    grey, patched = make_grid([(0.0, 0.0)] * 8), make_grid([(0.0, 0.0)] * 4 + [(25.0, 0.0)] * 4)
+    square = ((25.0 - 5.0) / 10.0) ** 2  # of a pair that has one area in each half
+    # Such pairs: 1 in 7 of those 1 column apart, 3 in 5 of those 3 columns apart (three steps), none of the upright.
+    expected = square * (1 / 7 + 3 * 3 / 5) / 6
+    assert float(losses.unevenness_loss(grey, patched)) == pytest.approx(expected, rel=1e-2)
+    assert float(losses.unevenness_loss(*(tf.transpose(ab, (0, 2, 1, 3)) for ab in (grey, patched)))) == pytest.approx(
+        expected, rel=1e-2
+    )
+    half_alike = make_grid([(40.0, 0.0)] * 4 + [(40.0, 5.0)] * 4)
+    assert float(losses.unevenness_loss(half_alike, patched)) == pytest.approx(expected / 2, rel=1e-2)
+
+
+def test_unevenness_loss_allows_true_edges_wrong_hues_and_faint_differences():
+    patched = make_grid([(0.0, 0.0)] * 4 + [(25.0, 0.0)] * 4)
+    assert float(losses.unevenness_loss(patched, patched)) == 0.0
+    assert float(losses.unevenness_loss(make_grid([(0.0, 0.0)] * 8), make_grid([(40.0, 0.0)] * 8))) == 0.0
+    assert float(losses.unevenness_loss(make_grid([(0.0, 0.0)] * 8), make_grid([(0.0, 0.0), (4.5, 0.0)] * 4))) == 0.0
+
+
+def test_unevenness_loss_has_finite_gradients_at_even_colours():
+    fake = tf.Variable(make_grid([(0.0, 0.0)] * 8))
+    with tf.GradientTape() as tape:
+        loss = losses.unevenness_loss(make_grid([(0.0, 0.0)] * 8), fake)
+    assert np.isfinite(tape.gradient(loss, fake)).all()
+
+
 def test_hinge_losses():
     real, fake = tf.constant([2.0, 0.5]), tf.constant([-3.0, 0.0])
     assert float(losses.hinge_discriminator_loss(real, fake)) == pytest.approx(0.25 + 0.5)

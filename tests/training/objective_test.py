@@ -47,6 +47,7 @@ def test_the_sum_is_weighted():
         colorfulness_margin=2.0,
         ciede2000=8.0,
         overshoot=16.0,
+        unevenness=32.0,
     )
     classifier, encoder = keras.layers.Dense(losses.NUM_AB_CLASSES), build_encoder()
     objective = Objective(weights, classifier=classifier, encoder=encoder)
@@ -64,10 +65,11 @@ def test_the_sum_is_weighted():
         "colorfulness_loss": losses.colorfulness_loss(*half_rgbs, margin=2.0),
         "ciede2000_loss": losses.ciede2000_loss(half_l, half_ab, 0.5 * half_ab),
         "overshoot_loss": losses.overshoot_loss(ab, 0.5 * ab),
+        "unevenness_loss": losses.unevenness_loss(ab, 0.5 * ab),
     }
     for name, value in expected.items():
         assert float(values[name]) == pytest.approx(float(value), rel=1e-5), name
-    summed = sum(factor * float(expected[name]) for factor, name in zip((1, 0.5, 2, 4, 8, 16), values, strict=True))
+    summed = sum(factor * float(expected[name]) for factor, name in zip((1, 0.5, 2, 4, 8, 16, 32), values, strict=True))
     assert float(total) == pytest.approx(summed, rel=1e-5)
 
 

@@ -31,7 +31,7 @@ _NAMES = {
     "init_run_dir kl_weight learning_rate max_minutes min_area noise_fraction num_val_photos overshoot_weight "
     "perceptual_encoder_weights perceptual_weight records recoloured_fraction restraint_quantile restraint_weight "
     "run_dir saturation_weight seed tfds tfds_data_dir val_data_dir val_percent weight_decay "
-    "adversarial_weight discriminator_learning_rate checkpoint_steps batch_size frozen_until",
+    "unevenness_weight adversarial_weight discriminator_learning_rate checkpoint_steps batch_size frozen_until",
     "export": "run_dir export_dir work_size saturation",
     "convert": "model_dir output_dir image_size quantization flavour calibration_dir val_dir max_val_photos",
     "colorize": "output_dir model_dir num_samples seed saturation hints reference recursive overwrite device",

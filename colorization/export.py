@@ -36,6 +36,13 @@ _WORK_SIZE = flags.DEFINE_integer(
 _SATURATION = flags.DEFINE_float(
     "saturation", 1.0, "Factor built into the model's chroma; colorize --saturation comes on top.", 0.1, 10.0
 )
+_BLUE_LIMIT = flags.DEFINE_float(
+    "blue_limit",
+    None,
+    "Chroma, in CIE ab units, that blues approach and don't exceed; not limited otherwise.",
+    1.0,
+    200.0,
+)
 _SMOOTHING = flags.DEFINE_integer(
     "smoothing",
     0,
@@ -86,6 +93,7 @@ def main(argv: list[str]) -> int:
                 noise_encoder=noise_encoder,
                 work_size=_WORK_SIZE.value,
                 saturation=_SATURATION.value,
+                blue_limit=_BLUE_LIMIT.value,
                 smoothing=_SMOOTHING.value,
                 provenance=provenance,
             )

@@ -44,7 +44,7 @@ def run_export(*args):
 
 def test_the_next_version_is_written_with_its_provenance(tmp_path):
     (tmp_path / "4").mkdir()
-    args = ["--run_dir=runs/one", f"--export_dir={tmp_path}", "--work_size=96", "--saturation=0.9"]
+    args = ["--run_dir=runs/one", f"--export_dir={tmp_path}", "--work_size=96", "--saturation=0.9", "--blue_limit=45"]
     done = subprocess.run([sys.executable, "-c", PROGRAM, *args], capture_output=True, text=True, cwd=ROOT)
     assert (done.returncode, done.stdout) == (0, f"{tmp_path}/5\n"), done.stderr
     assert (tmp_path / "5" / "saved_model.pb").is_file()
@@ -54,6 +54,7 @@ def test_the_next_version_is_written_with_its_provenance(tmp_path):
         "z_dim": 3,
         "work_size": 96,
         "saturation": 0.9,
+        "blue_limit": 45.0,
         "smoothing": 0,
         "weights": ["mood/kernel", "mood/bias", "chroma/kernel", "chroma/bias"],
         "provenance": {

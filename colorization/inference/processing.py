@@ -12,9 +12,13 @@ from colorization.inference.numpy_backend import MAX_LONG_SIDE, STRIDE
 
 CONTRAST_SCOPE = "stretch_contrast"  # name of the part of the graph that `stretch_contrast` makes
 SMOOTHING_SCOPE = "smooth_ab"  # the same, of `smooth_ab`
+BLUE_SCOPE = "limit_blue"  # the same, of `limit_blue`
 _MIN_CONTRAST = 0.4  # standard deviation of `l`, in [-1, 1], that the network sees at least
 _MAX_STRETCH = 4.0  # factor up to which contrast is raised: what is left of a flat picture is noise
 _EDGE_VARIANCE = 0.001  # of `l`, in [-1, 1]: with much less, chroma is averaged, and with much more led by it
+_BLUE_AXIS = (-0.087, -0.996)  # 265 degrees in the (a*, b*) plane
+_NOT_BLUE, _FULLY_BLUE = 0.42, 0.71  # cosines of the distance from it: 65 and 45 degrees
+_BLUE_KNEE = 0.6  # of the limit: paler blues stay as they are
 _HINT_REACH = 6  # work pixels from a hinted pixel at which the correction of its colour has faded out
 
 
@@ -73,6 +77,29 @@ def stretch_contrast(l: tf.Tensor) -> tf.Tensor:
         contrast = tf.sqrt(tf.reduce_mean(tf.square(distance), axis=(1, 2, 3), keepdims=True))
         factor = tf.clip_by_value(_MIN_CONTRAST / tf.maximum(contrast, 1e-6), 1.0, _MAX_STRETCH)
         return tf.clip_by_value(mean + factor * distance, -1.0, 1.0)
+
+
+def limit_blue(ab: tf.Tensor, limit: float) -> tf.Tensor:
+    """Lets vivid blues approach a limit softly, so that the bluest part of a sky is no patch in it.
+
+    Other colours need no such care: a flower may be as vivid as there are colours for it, blue of a middle lightness
+    is at the end of sRGB already.
+
+    Args:
+      ab: float32 (B, h, w, 2).
+      limit: chroma, in CIE ab units, that no blue exceeds.
+
+    Returns:
+      float32 (B, h, w, 2): blue of up to 0.6 of the limit and other hues as they are.
+    """
+    with tf.name_scope(BLUE_SCOPE):
+        chroma = tf.sqrt(tf.reduce_sum(tf.square(ab), axis=-1, keepdims=True) + 1e-6)
+        cosine = (_BLUE_AXIS[0] * ab[..., :1] + _BLUE_AXIS[1] * ab[..., 1:]) / chroma
+        blue = tf.clip_by_value((cosine - _NOT_BLUE) / (_FULLY_BLUE - _NOT_BLUE), 0.0, 1.0)
+        knee = _BLUE_KNEE * limit / color.AB_SCALE
+        room = limit / color.AB_SCALE - knee
+        excess = tf.nn.relu(chroma - knee)
+        return ab * (1.0 - blue * (excess - room * tf.tanh(excess / room)) / chroma)
 
 
 def smooth_ab(l: tf.Tensor, ab: tf.Tensor, radius: int) -> tf.Tensor:

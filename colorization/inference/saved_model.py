@@ -22,9 +22,9 @@ exported with a noise encoder.
 profile, no alpha; one undecodable image fails its whole request. The signatures that take `l` run the networks at the
 size given, so shrink it to about `work_size` first.
 
-All but `encode_z` show the network `l` with its contrast stretched (`processing.stretch_contrast`), and smooth its
-chroma if the model was exported so (`processing.smooth_ab`). The restored object also has `predict(l, z, hints)`: that
-and the network, without the care for N = 0, for converters.
+All but `encode_z` show the network `l` with its contrast stretched (`processing.stretch_contrast`), and limit its blues
+and smooth its chroma if the model was exported so (`processing.limit_blue`, `processing.smooth_ab`). The restored
+object also has `predict(l, z, hints)`: that and the network, without the care for N = 0, for converters.
 """
 
 import collections
@@ -54,6 +54,7 @@ def export_saved_model(
     noise_encoder: Any = None,
     work_size: int = 256,
     saturation: float = 1.0,
+    blue_limit: float | None = None,
     smoothing: int = 0,
     provenance: Mapping[str, Any] | None = None,
 ) -> Path:
@@ -67,6 +68,7 @@ def export_saved_model(
         each; without one there is no `encode_z`.
       work_size: shorter side, in pixels, at which the network sees a photo; a multiple of 32.
       saturation: factor built into the generator's chroma: less than 1 for a model that promises too much.
+      blue_limit: chroma, in CIE ab units, that no blue exceeds after that, see `processing.limit_blue`; None for none.
       smoothing: radius, in pixels of the work size, of the filter behind the generator; 0 for none.
       provenance: where the generator comes from, JSON-serializable; stored beside it.
 
@@ -81,11 +83,12 @@ def export_saved_model(
     if work_size < processing.STRIDE or work_size % processing.STRIDE:
         raise ValueError(f"work size {work_size}: must be a positive multiple of {processing.STRIDE}")
     _check_networks(generator, noise_encoder)
-    module = _ExportModule(generator, noise_encoder, work_size, saturation, smoothing)
+    module = _ExportModule(generator, noise_encoder, work_size, saturation, blue_limit, smoothing)
     info = {
         "z_dim": module.z_dim,
         "work_size": work_size,
         "saturation": saturation,
+        "blue_limit": blue_limit,
         "smoothing": smoothing,
         "weights": [variable.path for variable in generator.variables],
         "noise_encoder_weights": [variable.path for variable in noise_encoder.variables] if noise_encoder else [],
@@ -176,7 +179,15 @@ class _ExportModule(tf.Module):
     generator, in order.
     """
 
-    def __init__(self, generator: Any, noise_encoder: Any, work_size: int, saturation: float, smoothing: int):
+    def __init__(
+        self,
+        generator: Any,
+        noise_encoder: Any,
+        work_size: int,
+        saturation: float,
+        blue_limit: float | None,
+        smoothing: int,
+    ):
         super().__init__(name="colorizer")
         self.v = [variable.value for variable in generator.variables]
         self.z_dim = generator.inputs[1].shape[-1]
@@ -185,6 +196,8 @@ class _ExportModule(tf.Module):
 
         def predict(l, z, hints):
             ab = saturation * generator([processing.stretch_contrast(l), z, hints], training=False)
+            if blue_limit is not None:
+                ab = processing.limit_blue(ab, blue_limit)
             return processing.smooth_ab(l, ab, smoothing) if smoothing else ab
 
         self.predict = tf.function(predict, input_signature=[_L_SPEC, self._z_spec, _HINTS_SPEC])

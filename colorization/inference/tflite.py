@@ -151,5 +151,11 @@ def _find_float_operations(calibrated: bytes) -> list[str]:
     depthwise = [
         name for name, kind in zip(names, kinds, strict=True) if kind == schema.BuiltinOperator.DEPTHWISE_CONV_2D
     ]
-    scopes = (conversion.FLOAT_SCOPE, processing.CONTRAST_SCOPE, processing.SMOOTHING_SCOPE, *roots)
+    scopes = (
+        conversion.FLOAT_SCOPE,
+        processing.CONTRAST_SCOPE,
+        processing.BLUE_SCOPE,
+        processing.SMOOTHING_SCOPE,
+        *roots,
+    )
     return depthwise[:1] + [name for name in names if name.startswith(scopes)]

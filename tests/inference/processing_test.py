@@ -68,6 +68,16 @@ def test_stretch_contrast_keeps_what_is_flat_flat():
     np.testing.assert_allclose(processing.stretch_contrast(noise), 4.0 * noise, rtol=1e-5)
 
 
+def test_limited_blues_approach_the_limit_and_other_hues_stay():
+    blues = np.float32([[0.0, -20.0], [0.0, -30.0], [0.0, -50.0], [0.0, -90.0]]) / 110.0
+    limited = processing.limit_blue(blues[None, None], 50.0).numpy()[0, 0] * 110.0
+    expected = [20.0, 30.0, 30.0 + 20.0 * np.tanh(1.0), 30.0 + 20.0 * np.tanh(3.0)]
+    np.testing.assert_allclose(limited[:, 1], np.negative(expected), rtol=1e-3)
+    np.testing.assert_allclose(limited[:, 0], 0.0, atol=1e-6)
+    others = np.float32([[90.0, 10.0], [60.0, 80.0], [-60.0, 60.0], [-60.0, 10.0], [0.0, 0.0]]) / 110.0
+    np.testing.assert_array_equal(processing.limit_blue(others[None, None], 50.0)[0, 0], others)
+
+
 def test_smoothing_averages_patches_that_no_edge_explains():
     l = np.zeros((1, 64, 64, 1), np.float32)
     ab = np.zeros((1, 64, 64, 2), np.float32)

@@ -213,7 +213,14 @@ def test_info_lies_beside_it(tiny_model_dir):
         f"{n}/{w}" for n in ("mean", "log_variance") for w in ("kernel", "bias")
     }
     provenance = {"made by": "a test"}
-    assert info == {"z_dim": 2, "work_size": 64, "saturation": 1.0, "smoothing": 0, "provenance": provenance}
+    assert info == {
+        "z_dim": 2,
+        "work_size": 64,
+        "saturation": 1.0,
+        "blue_limit": None,
+        "smoothing": 0,
+        "provenance": provenance,
+    }
 
 
 def test_checksums_name_every_other_file(tiny_model_dir):
@@ -246,6 +253,19 @@ def test_saturation_is_built_into_every_signature(tiny_generator, tmp_path):
     for name, others in (("predict_ab", {}), ("sample_ab", {"z": np.ones((2, 2), np.float32)})):
         ab, more = (tf.saved_model.load(str(path)).signatures[name](l=l, **others)["ab"] for path in (plain, strong))
         np.testing.assert_allclose(more, 1.5 * ab, rtol=1e-5)
+
+
+def test_blues_are_limited_after_the_factor_for_chroma(tiny_generator, tmp_path):
+    l = np.random.default_rng(0).uniform(-1, 1, (1, 32, 40, 1)).astype(np.float32)
+    versions = [
+        saved_model.export_saved_model(tiny_generator, tmp_path, work_size=32, saturation=3.0, blue_limit=limit)
+        for limit in (None, 8.0)
+    ]
+    plain, limited = (
+        tf.saved_model.load(str(version)).signatures["predict_ab"](l=l)["ab"].numpy() for version in versions
+    )
+    np.testing.assert_allclose(limited, processing.limit_blue(plain, 8.0), atol=1e-6)
+    assert np.abs(limited - plain).max() > 1e-3
 
 
 def test_smoothing_is_built_in_and_hints_stay_exact(tiny_generator, tmp_path):

@@ -24,7 +24,9 @@ def unet(tmp_path_factory):
         if weight.path.endswith(("_ab/kernel", "_sure/kernel", "project/kernel", "dense_2/kernel", "hint_conv/kernel")):
             weight.assign(RNG.normal(size=weight.shape) * 0.1)  # they start at zero
     return conversion.SourceModel(
-        saved_model.export_saved_model(generator, tmp_path_factory.mktemp("unet"), work_size=64, smoothing=3)
+        saved_model.export_saved_model(
+            generator, tmp_path_factory.mktemp("unet"), work_size=64, blue_limit=40.0, smoothing=3
+        )
     )
 
 
@@ -123,12 +125,13 @@ def test_the_noise_encoder_converts(source):
 def test_int8_keeps_float32_where_it_matters(unet):
     photos = [draw_photo(96, 96) for _ in range(3)]
     content = tflite.convert(unet, flavour="rgb", quantization="int8", image_size=(96, 96), calibration_photos=photos)
-    dtypes, restraint, smoothing = {}, set(), set()
+    dtypes, restraint, blue, smoothing = {}, set(), set(), set()
     for kind, name, dtype in operations(content):
         restraint |= {dtype} if "/restraint_ab" in name else set()
+        blue |= {dtype} if "limit_blue/" in name else set()
         smoothing |= {dtype} if "smooth_ab/" in name else set()
         dtypes.setdefault(kind, []).append(dtype)
-    assert restraint == smoothing == {schema.TensorType.FLOAT32}
+    assert restraint == blue == smoothing == {schema.TensorType.FLOAT32}
     assert set(dtypes["CONV_2D"]) == {schema.TensorType.INT8}
     first, *others = dtypes["DEPTHWISE_CONV_2D"]
     assert first == schema.TensorType.FLOAT32 and set(others) == {schema.TensorType.INT8}

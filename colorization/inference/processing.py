@@ -82,12 +82,11 @@ def stretch_contrast(l: tf.Tensor) -> tf.Tensor:
 def limit_blue(ab: tf.Tensor, limit: float) -> tf.Tensor:
     """Lets vivid blues approach a limit softly, so that the bluest part of a sky is no patch in it.
 
-    Other colours need no such care: a flower may be as vivid as there are colours for it, blue of a middle lightness
-    is at the end of sRGB already.
+    Other hues stay: flowers are as vivid as that, and a limit would take their colour.
 
     Args:
       ab: float32 (B, h, w, 2).
-      limit: chroma, in CIE ab units, that no blue exceeds.
+      limit: chroma, in CIE ab units, that no blue exceeds; hues 45 to 65 degrees away from blue may, in part.
 
     Returns:
       float32 (B, h, w, 2): blue of up to 0.6 of the limit and other hues as they are.

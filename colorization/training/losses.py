@@ -209,9 +209,7 @@ def overshoot_loss(real_ab: tf.Tensor, fake_ab: tf.Tensor) -> tf.Tensor:
     Returns:
       Scalar; 1 where each area is OVERSHOOT_MARGIN + OVERSHOOT_SCALE too vivid.
     """
-    real, fake = (
-        color.AB_SCALE * tf.nn.avg_pool2d(ab, OVERSHOOT_CELL, OVERSHOOT_CELL, "VALID") for ab in (real_ab, fake_ab)
-    )
+    real, fake = map(_area_means, (real_ab, fake_ab))
     chroma = tf.sqrt(tf.reduce_sum(tf.square(fake), axis=-1) + 1.0)  # the root of 0 has no finite gradient
     overshoot = chroma - tf.reduce_sum(real * fake, axis=-1) / chroma
     excess = tf.nn.relu(overshoot - OVERSHOOT_MARGIN) / OVERSHOOT_SCALE
@@ -221,8 +219,8 @@ def overshoot_loss(real_ab: tf.Tensor, fake_ab: tf.Tensor) -> tf.Tensor:
 def unevenness_loss(real_ab: tf.Tensor, fake_ab: tf.Tensor) -> tf.Tensor:
     """Square of how far apart, beyond a margin, the results paint near areas whose true colours are alike.
 
-    Against patches within one object: half a suit orange and half grey. To the losses that look at each place alone,
-    such a suit is as good as one that is half as orange all over, and to the eye it is much worse.
+    Against patches within one object: half a suit orange and half grey. The losses that look at each place alone hardly
+    mind, and the eye does.
 
     Args:
       real_ab: float32 (B, H, W, 2) in [-1, 1], H and W multiples of OVERSHOOT_CELL and more than 3 of them.
@@ -232,9 +230,7 @@ def unevenness_loss(real_ab: tf.Tensor, fake_ab: tf.Tensor) -> tf.Tensor:
       Scalar. A pair of areas of OVERSHOOT_CELL pixels a side counts by how alike its true colours are: 1 if they are
       the same, 0 from UNEVENNESS_TOLERANCE on.
     """
-    real, fake = (
-        color.AB_SCALE * tf.nn.avg_pool2d(ab, OVERSHOOT_CELL, OVERSHOOT_CELL, "VALID") for ab in (real_ab, fake_ab)
-    )
+    real, fake = map(_area_means, (real_ab, fake_ab))
     terms = []
     for rows, columns in UNEVENNESS_STEPS:
         alike = tf.nn.relu(1.0 - tf.norm(_difference(real, rows, columns), axis=-1) / UNEVENNESS_TOLERANCE)
@@ -243,6 +239,11 @@ def unevenness_loss(real_ab: tf.Tensor, fake_ab: tf.Tensor) -> tf.Tensor:
         excess = tf.nn.relu(apart - UNEVENNESS_MARGIN) / UNEVENNESS_SCALE
         terms.append(replicas.share_of_mean(alike * tf.square(excess)))
     return tf.add_n(terms) / len(terms)
+
+
+def _area_means(ab: tf.Tensor) -> tf.Tensor:
+    """The mean colours, in CIE units, of squares of OVERSHOOT_CELL pixels a side of (B, H, W, 2)."""
+    return color.AB_SCALE * tf.nn.avg_pool2d(ab, OVERSHOOT_CELL, OVERSHOOT_CELL, "VALID")
 
 
 def _difference(x: tf.Tensor, rows: int, columns: int) -> tf.Tensor:

@@ -2,8 +2,6 @@ import hashlib
 import io
 import json
 import os
-import re
-import shutil
 import subprocess
 import sys
 import time
@@ -15,8 +13,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from colorization import color, models
-from colorization.inference import processing, saved_model, version_files
+from colorization import color
+from colorization.inference import processing, saved_model
 
 SHIPPED_DIR = Path(__file__).parents[2] / "saved_models" / "colorizer"
 
@@ -235,16 +233,6 @@ def test_checksums_name_every_other_file(tiny_model_dir):
     assert manifest["assets.extra/colorizer.json"]["sha256"] == hashlib.sha256(info).hexdigest()
 
 
-def test_altered_weights_are_not_read(tiny_model_dir, tmp_path):
-    shutil.copytree(tiny_model_dir / "1", tmp_path / "1")
-    path = tmp_path / "1" / "variables" / "variables.data-00000-of-00001"
-    path.write_bytes(path.read_bytes()[:-1] + b"?")
-    with pytest.raises(ValueError, match="^" + re.escape(f"{path}: altered since it was written (checksum differs)")):
-        saved_model.read_weights(tmp_path / "1", "generator")
-    version_files.write_checksums(tmp_path / "1")
-    assert len(saved_model.read_weights(tmp_path / "1", "generator")) == 8
-
-
 def test_saturation_is_built_into_every_signature(tiny_generator, tmp_path):
     l = np.linspace(-0.5, 0.5, 2 * 32 * 32, dtype=np.float32).reshape(2, 32, 32, 1)
     plain, strong = (
@@ -280,46 +268,6 @@ def test_smoothing_is_built_in_and_hints_stay_exact(tiny_generator, tmp_path):
     hints[0, 20, 10] = (0.5, -0.5, 1.0)
     steered = smooth.signatures["steer_ab"](l=l, z=np.zeros((1, 2), np.float32), hints=hints)["ab"]
     np.testing.assert_allclose(steered[0, 20, 10], (0.5, -0.5), atol=1e-6)
-
-
-def test_weights_are_read_by_name(tiny_model_dir, tiny_generator, tiny_noise_encoder):
-    for part, network in (("generator", tiny_generator), ("noise_encoder", tiny_noise_encoder)):
-        weights = saved_model.read_weights(tiny_model_dir / "1", part)
-        assert list(weights) == [variable.path for variable in network.variables]
-        for variable in network.variables:
-            np.testing.assert_array_equal(weights[variable.path], variable)
-
-
-@pytest.mark.parametrize(
-    "damage, message",
-    [
-        ("no info", "No such file or directory"),
-        ("no names", "it is older than colour hints and does not name its weights"),
-        ("too few names", ""),
-        ("no weights", ""),
-    ],
-)
-def test_weights_that_cannot_be_read_are_one_line(tiny_model_dir, tmp_path, damage, message):
-    shutil.copytree(tiny_model_dir / "1", tmp_path / "1")
-    path = tmp_path / "1" / "assets.extra" / "colorizer.json"
-    path.with_name("checksums.json").unlink()
-    info = json.loads(path.read_text())
-    names = info.pop("weights")
-    if damage == "no info":
-        path.unlink()
-    elif damage == "no weights":
-        shutil.rmtree(tmp_path / "1" / "variables")
-    else:
-        path.write_text(json.dumps(info if damage == "no names" else info | {"weights": names[:-1]}))
-    with pytest.raises(ValueError, match=f"its weights can't be read: .*{message}") as caught:
-        saved_model.read_weights(tmp_path / "1", "generator")
-    assert str(caught.value).startswith(f"{tmp_path / '1'}: ") and "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("build", [models.build_mobilenet_unet, models.build_pix2pix_unet])
-def test_weights_of_the_generators_have_one_name_each_and_always_the_same(build):
-    first, second = ([variable.path for variable in build(z_dim=2).variables] for _ in range(2))
-    assert first == second and len(set(first)) == len(first)
 
 
 def test_without_a_noise_encoder_there_is_no_encode_z(tiny_generator, tmp_path, inputs):

@@ -32,7 +32,7 @@ _NAMES = {
     "perceptual_encoder_weights perceptual_weight records recoloured_fraction restraint_quantile restraint_weight "
     "run_dir saturation_weight seed tfds tfds_data_dir val_data_dir val_percent weight_decay "
     "unevenness_weight adversarial_weight discriminator_learning_rate checkpoint_steps batch_size frozen_until",
-    "export": "run_dir export_dir work_size saturation",
+    "export": "run_dir export_dir work_size saturation blue_limit smoothing restraint_boldness other_boldness",
     "convert": "model_dir output_dir image_size quantization flavour calibration_dir val_dir max_val_photos",
     "colorize": "output_dir model_dir num_samples seed saturation hints reference recursive overwrite device",
     "evaluate": "data_dir model_dir output_dir batch_size max_photos expected_num_photos inception_weights",
